@@ -7,10 +7,8 @@ from authsvc.accounts import repo
 from authsvc.accounts.settings import SignUpMode
 from authsvc.kernel.errors import Code, Refusal
 from authsvc.kernel.ids import USER, UserId, is_id, new_id
-from authsvc.platform.db.subject import ACTIVE
+from authsvc.platform.db.subject import ACTIVE, ADMIN
 from authsvc.platform.db.uow import Tx
-
-ADMIN = "admin"
 
 
 class Status(StrEnum):

@@ -8,6 +8,7 @@ from sqlalchemy import Integer, String, column, table
 from authsvc.platform.db.types import PublicId, Words
 
 ACTIVE = "active"
+ADMIN = "admin"  # the built-in role
 
 subject = table(
     "users",

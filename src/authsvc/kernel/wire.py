@@ -1,0 +1,13 @@
+"""Spellings that every answer shares."""
+
+from datetime import UTC, datetime
+
+
+def timestamp(instant: datetime) -> str:
+    """RFC 3339 in UTC with whole seconds: ``2026-11-24T09:18:40Z``."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds_until(instant: datetime, *, now: datetime) -> int:
+    """Whole seconds from now, rounded up, never negative."""
+    return max(0, -int((now - instant).total_seconds() // 1))
