@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, delete, func, select, type_coerce, update
+from sqlalchemy import BigInteger, delete, func, literal, select, type_coerce, update
 
 from authsvc.platform.db.hot import Statement
 from authsvc.platform.db.once import insert_once
 from authsvc.platform.db.subject import ACTIVE, subject
+from authsvc.platform.db.types import Instant
 from authsvc.platform.db.uow import Tx
 from authsvc.sessions.tables import Session
 
@@ -164,7 +165,7 @@ async def tighten(tx: Tx, *, user_id: str, idle: datetime, absolute: timedelta) 
         .where(Session.user_id == user_id, *_LIVE)
         .values(
             profile="strict",
-            idle_expires_at=earlier(Session.idle_expires_at, idle),
+            idle_expires_at=earlier(Session.idle_expires_at, literal(idle, Instant)),
             expires_at=earlier(Session.expires_at, by_creation),
         )
     )

@@ -97,7 +97,7 @@ def _live(session_id: UUID, row: tuple[Any, ...]) -> Live:
         profile=Profile(row[8]),
         stay=bool(row[9]),
         rotated_at=from_micros(row[10]),
-        idle_expires_at=from_micros(row[11]),
+        idle_expires_at=from_micros(min(row[11], row[12])),
         expires_at=from_micros(row[12]),
         roles=tuple((row[13] or "").split()),
     )
