@@ -1,0 +1,40 @@
+// Which screen an address shows. Screens that few people see are fetched when they are asked for.
+import { Card } from "./frame.js";
+import { html, useEffect, useState } from "./vendor/preact-htm.js";
+import { CheckEmail } from "./screens/check-email.js";
+import { ErrorPage, SignedOut } from "./screens/ends.js";
+import { Link } from "./screens/link.js";
+import { SignIn } from "./screens/sign-in.js";
+
+const later = (load) =>
+  function Later(props) {
+    const [Screen, setScreen] = useState(null);
+    useEffect(() => {
+      load().then((found) => setScreen(() => found));
+    }, []);
+    return Screen ? html`<${Screen} ...${props} />` : html`<${Card} busy />`;
+  };
+
+const Account = later(async () => (await import("./screens/account.js")).Account);
+const DevHome = later(async () => (await import("./dev/home.js")).DevHome);
+const Mailbox = later(async () => (await import("./dev/mailbox.js")).Mailbox);
+
+const SCREENS = {
+  "/ui": { screen: Account },
+  "/ui/sign-in": { screen: SignIn },
+  "/ui/check-email": { screen: CheckEmail },
+  "/ui/link": { screen: Link },
+  "/ui/signed-out": { screen: SignedOut },
+  "/ui/error": { screen: ErrorPage },
+  "/ui/account": { screen: Account },
+  "/dev": { screen: DevHome, wide: true },
+  "/dev/mailbox": { screen: Mailbox, wide: true },
+};
+
+/** `{screen, wide, params}` for a path. */
+export function match(path) {
+  const plain = path.replace(/\/+$/, "") || "/ui";
+  if (SCREENS[plain]) return { params: {}, ...SCREENS[plain] };
+  const code = /^\/errors\/([a-z_]+)$/.exec(plain)?.[1] ?? "not_found";
+  return { screen: ErrorPage, params: { code } };
+}
