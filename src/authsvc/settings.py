@@ -1,0 +1,293 @@
+"""The tree of all rooms' settings, and the reasons not to start with one."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from sqlalchemy.exc import ArgumentError
+
+from authsvc.accounts.settings import SignUpSettings
+from authsvc.crypto.keyring import MIN_SECRET_BYTES
+from authsvc.platform.db.engine import DatabaseSettings, async_url
+from authsvc.platform.secrets.files import ReadFile, read_text
+from authsvc.platform.secrets.sources import CONFIG_VARIABLE, Gathered, Toml, gather
+from authsvc.platform.secrets.strength import weakness
+from authsvc.platform.secrets.tree import Path, dotted, variable
+from authsvc.sessions.settings import SessionSettings
+from authsvc.signin.settings import FlowSettings, VerifySettings
+from authsvc.tokens.settings import TokenSettings
+
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+Network = IPv4Network | IPv6Network
+
+
+class SettingsError(ValueError):
+    """The settings cannot be used; ``problems`` are sentences that name them, without values."""
+
+    def __init__(self, *problems: str) -> None:
+        more = f" (and {len(problems) - 1} more: authsvc config check)" if problems[1:] else ""
+        super().__init__(problems[0] + more)
+        self.problems = problems
+
+
+class Env(StrEnum):
+    """production, or dev: fixed codes, a mailbox and a clock to play with, on localhost only."""
+
+    PRODUCTION = "production"
+    DEV = "dev"
+
+
+Branch = TypeVar("Branch", bound=BaseModel)
+
+
+def _defaults(kind: type[Branch]) -> Branch:
+    return kind()
+
+
+class _Branch(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ListenSettings(_Branch):
+    """The ``listen`` branch: the public port."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 in a container")
+    port: int = Field(8000, ge=0, le=65535, description="public port; 0 takes a free one")
+
+
+class ManagementSettings(_Branch):
+    """The ``management`` branch: the private port with the health checks."""
+
+    host: str = Field("127.0.0.1", description="address of the private port")
+    port: int = Field(9090, ge=0, le=65535, description="private port of the health checks")
+
+
+class HttpSettings(_Branch):
+    """The ``http`` branch: what a request may weigh and last."""
+
+    max_body: int = Field(16 * 1024, ge=1024, description="bytes of a request body at most")
+    max_headers: int = Field(16 * 1024, ge=1024, description="bytes of all headers at most")
+    json_depth: int = Field(16, ge=4, le=64, description="nesting of a JSON body at most")
+    deadline: float = Field(5.0, gt=0, le=60, description="seconds a request may take")
+
+
+class ProxySettings(_Branch):
+    """The ``proxy`` branch."""
+
+    trusted: tuple[Network, ...] = Field(
+        (), description="networks of proxies whose X-Forwarded-For is believed"
+    )
+
+
+class LocaleSettings(_Branch):
+    """The ``locales`` branch."""
+
+    default: str = Field("en", description="language when a person asked for none")
+
+
+class StoreSettings(_Branch):
+    """The ``store`` branch: patience with Redis."""
+
+    timeout: float = Field(0.25, gt=0, le=5, description="seconds a store call may take")
+    breaker: float = Field(1.0, ge=0, le=60, description="seconds without calls after a failure")
+
+
+class LogSettings(_Branch):
+    """The ``log`` branch."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="debug, info, warning or error"
+    )
+    pii: bool = Field(False, description="whether logs may name mail addresses and full IPs")
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str | SecretStr) else value
+
+
+Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_listed)]
+
+
+class Settings(_Branch):
+    """Everything an operator may decide. Frozen; unknown names are refused."""
+
+    env: Env = Field(Env.PRODUCTION, description="production or dev")
+    app_name: str = Field(
+        "authsvc",
+        min_length=1,
+        max_length=64,
+        description="the name people see on screens, in mail",
+    )
+    public_url: str = Field(description="https address at which browsers reach authsvc")
+    database_url: SecretStr = Field(description="PostgreSQL or SQLite URL of the database")
+    redis_url: SecretStr | None = Field(
+        None, description="Redis URL; needed as soon as more than one process runs"
+    )
+    secret_key: Secrets = Field(
+        min_length=1,
+        description="32+ random bytes; a list rotates: the first signs and seals, all open",
+    )
+    workers: int = Field(1, ge=1, le=64, description="processes that serve requests")
+    security_contact: str | None = Field(
+        None, description="mailto: or https: address for security.txt"
+    )
+    listen: ListenSettings = _defaults(ListenSettings)
+    management: ManagementSettings = _defaults(ManagementSettings)
+    sign_up: SignUpSettings = _defaults(SignUpSettings)
+    sessions: SessionSettings = _defaults(SessionSettings)
+    tokens: TokenSettings = _defaults(TokenSettings)
+    flow: FlowSettings = _defaults(FlowSettings)
+    verify: VerifySettings = _defaults(VerifySettings)
+    http: HttpSettings = _defaults(HttpSettings)
+    proxy: ProxySettings = _defaults(ProxySettings)
+    locales: LocaleSettings = _defaults(LocaleSettings)
+    store: StoreSettings = _defaults(StoreSettings)
+    db: DatabaseSettings = _defaults(DatabaseSettings)
+    log: LogSettings = _defaults(LogSettings)
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url(cls, text: str) -> str:
+        parts = urlsplit(text)
+        if parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("must be a URL such as https://auth.example.com")
+        if parts.path not in ("", "/") or parts.query or parts.fragment:
+            raise ValueError("must have no path, query or fragment")
+        if parts.scheme == "http" and parts.hostname not in LOCAL_HOSTS:
+            raise ValueError("must begin with https://, except on localhost")
+        return f"{parts.scheme}://{parts.netloc.lower()}"
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_url(cls, url: SecretStr) -> SecretStr:
+        try:
+            return SecretStr(async_url(url.get_secret_value()))
+        except (ArgumentError, ValueError) as error:
+            raise ValueError("must be a postgresql:// or sqlite:/// URL") from error
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is None or urlsplit(url.get_secret_value()).scheme in (
+            "redis",
+            "rediss",
+            "unix",
+        ):
+            return url
+        raise ValueError("must be a redis://, rediss:// or unix:// URL")
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(key.get_secret_value().encode()) < MIN_SECRET_BYTES for key in keys):
+            raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes")
+        return keys
+
+    @model_validator(mode="after")
+    def _safe_for_its_env(self) -> Self:
+        if self.env is Env.DEV:
+            if not self.is_local:
+                raise ValueError("env is dev, so public_url must be on localhost")
+            return self
+        for key in self.secret_key:
+            weak = weakness(key.get_secret_value())
+            if weak is not None:
+                raise ValueError(f"secret_key {weak}; `openssl rand -base64 48` makes a good one")
+        return self
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the public URL is on this machine."""
+        return urlsplit(self.public_url).hostname in LOCAL_HOSTS
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers come by https, so that cookies can be Secure."""
+        return self.public_url.startswith("https://")
+
+    def secret_roots(self) -> tuple[bytes, ...]:
+        """The secret keys as bytes, the current one first."""
+        return tuple(key.get_secret_value().encode() for key in self.secret_key)
+
+
+def load(
+    environ: Mapping[str, str],
+    *,
+    toml: Toml | None = None,
+    read_file: ReadFile = read_text,
+) -> Settings:
+    """The settings of these sources; raises SettingsError. Touches only the files named."""
+    return build(gather(Settings, environ, toml=toml, read_file=read_file))
+
+
+def build(gathered: Gathered) -> Settings:
+    """The settings that were gathered; raises SettingsError with every problem."""
+    problems = list(gathered.problems)
+    try:
+        settings = Settings.model_validate(gathered.nested())
+    except ValidationError as error:
+        for entry in error.errors(include_input=False, include_url=False):
+            sentence = _sentence(entry["loc"], entry, gathered)
+            if sentence not in problems:
+                problems.append(sentence)
+        raise SettingsError(*problems) from None
+    if problems:
+        raise SettingsError(*problems)
+    return settings
+
+
+def find_toml(environ: Mapping[str, str]) -> Toml | None:
+    """The settings file: the one ``AUTHSVC_CONFIG`` names, else ./authsvc.toml if there is one.
+
+    Raises SettingsError when the named file cannot be read.
+    """
+    named = environ.get(CONFIG_VARIABLE)
+    path = FilePath(named or "authsvc.toml")
+    if named is None and not path.exists():
+        return None
+    try:
+        return Toml(read_text(path), name=path.name, directory=path.parent)
+    except ValueError as error:
+        raise SettingsError(f"{CONFIG_VARIABLE}: {path} {error}") from error
+
+
+def _sentence(loc: tuple[int | str, ...], entry: Any, gathered: Gathered) -> str:
+    path: Path = tuple(str(part) for part in loc)
+    message: str = entry["msg"].removeprefix("Value error, ")
+    if not path:
+        return message
+    if entry["type"] == "missing":
+        return f"{dotted(path)} is not set; put it into authsvc.toml or set {variable(path)}"
+    while len(path) > 1 and path not in gathered.values:
+        path = path[:-1]
+    setting = gathered.values.get(path)
+    name = dotted(path) if setting is None else setting.source
+    if setting is not None and not name.startswith("AUTHSVC_"):
+        name = f"{dotted(path)} in {setting.source}"
+    if entry["type"] in ("tuple_type", "list_type"):
+        message = 'must be a list, in a variable written as JSON: ["…"]'
+    return f"{name}: {message[:1].lower()}{message[1:]}"
+
+
+def unsafe(settings: Settings, *, command: str) -> list[str]:
+    """Why this command must not run with these settings: sentences that name the setting."""
+    found: list[str] = []
+    if settings.workers > 1 and settings.redis_url is None:
+        found.append(
+            f"workers is {settings.workers}, but without redis_url the store lives in one"
+            " process: set redis_url, or workers = 1"
+        )
+    return found
