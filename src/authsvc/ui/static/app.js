@@ -1,5 +1,5 @@
 // The hosted screens: boot, then one screen per address.
-import { html, render, useEffect, useMemo, useState } from "./vendor/preact-htm.js";
+import { html, render, useEffect, useLayoutEffect, useMemo, useState } from "./vendor/preact-htm.js";
 import { createAuthsvc } from "../lib/authsvc.js";
 import { AppContext } from "./context.js";
 import { Frame } from "./frame.js";
@@ -26,7 +26,7 @@ function App({ config, first }) {
     addEventListener("popstate", move);
     return () => removeEventListener("popstate", move);
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.documentElement.lang = language.locale;
   }, [language.locale]);
 
@@ -48,7 +48,8 @@ function App({ config, first }) {
       leave(url) {
         if (["http:", "https:"].includes(new URL(url, location.href).protocol)) location.assign(url);
       },
-      announce: setSaid,
+      // The same words once more must still be a change, or they are not read.
+      announce: (text) => setSaid((before) => (before === text ? `${text}\u00a0` : text)),
       async setLocale(next) {
         const found = await words(next);
         storeLocale(next);

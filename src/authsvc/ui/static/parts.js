@@ -21,7 +21,7 @@ export function Heading({ children, title, problem }) {
   }, []);
   const text = title ?? [children].flat(9).join("");
   const name = problem ? app.t("ui.problem_title", { title: text }) : text;
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = name.includes(app.config.app) ? name : `${name} · ${app.config.app}`;
   }, [name, app.config.app]);
   return html`<h1 tabindex="-1" ref=${ref}>${children}</h1>`;
@@ -109,19 +109,32 @@ export function useCall(fields = []) {
   const [problem, setProblem] = useState(null);
   const alive = useRef(true);
   useEffect(() => () => void (alive.current = false), []);
+  useEffect(() => problem && markTitle(app), [problem]);
 
   const fail = (found) => setProblem(fields.includes(found?.field) ? found : found && { ...found, field: undefined });
   const run = async (work, refused) => {
     if (busy) return;
     setBusy(true);
     setProblem(null);
+    const slow = setTimeout(() => app.announce(app.t("ui.working")), 700);
     try {
       await work();
     } catch (error) {
       if (alive.current && !refused?.(error)) fail(explain(app, error));
     } finally {
+      clearTimeout(slow);
       if (alive.current) setBusy(false);
     }
   };
   return { busy, problem, run, fail };
+}
+
+/** Prefixes the page's title while a problem is shown; answers the function that takes it away. */
+function markTitle(app) {
+  const before = document.title;
+  const marked = app.t("ui.problem_title", { title: before });
+  document.title = marked;
+  return () => {
+    if (document.title === marked) document.title = before;
+  };
 }

@@ -1,21 +1,28 @@
 // Screen 23: signed out, and every error with one way forward.
-import { html, useState } from "../vendor/preact-htm.js";
+import { html, useEffect, useState } from "../vendor/preact-htm.js";
 import { useApp } from "../context.js";
 import { Card } from "../frame.js";
 import { Alert, Heading, Notice, ScreenLink, TextButton, useCall } from "../parts.js";
 import { rich } from "../wording.js";
+import { SignedIn } from "./sign-in.js";
 
-export function SignedOut() {
+export function SignedOut({ route }) {
   const app = useApp();
   const call = useCall();
   const [forgotten, setForgotten] = useState(false);
+  const [signedIn, setSignedIn] = useState(false);
+  useEffect(() => {
+    // Reached by "back", this page may no longer be true.
+    app.auth.resume().then(({ next }) => setSignedIn(next === "done"), () => {});
+  }, []);
   const forget = () =>
     call.run(async () => {
       await app.auth.signOut({ forgetDevice: true });
       app.announce(app.t("ui.welcome.forgotten"));
       setForgotten(true);
     });
-  return html`<${Card}>
+  if (signedIn) return html`<${SignedIn} key="in" route=${route} />`;
+  return html`<${Card} key="out">
     <div class="lead">
       <${Heading}>${app.t("ui.signed_out.title")}<//>
       <p>${app.t("ui.signed_out.body")}</p>

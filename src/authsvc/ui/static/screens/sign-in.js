@@ -98,9 +98,9 @@ function EmailForm({ back, route, quiet }) {
       problem=${call.problem?.field && call.problem} onInput=${(event) => setEmail(event.currentTarget.value)}
     />
     <label class="check">
-      <input type="checkbox" name="stay_signed_in" checked=${stay} aria-describedby="stay-hint" onChange=${(event) => setStay(event.currentTarget.checked)} />
+      <input type="checkbox" name="stay_signed_in" checked=${stay} onChange=${(event) => setStay(event.currentTarget.checked)} />
       <span>${app.t("ui.sign_in.stay")}</span>
-      <span></span><span class="hint small" id="stay-hint">${app.t("ui.sign_in.stay_hint")}</span>
+      <span></span><span class="hint small">${app.t("ui.sign_in.stay_hint")}</span>
     </label>
     <${Button} kind="primary" type="submit" busy=${call.busy}>${app.t("ui.sign_in.button")}<//>
     ${!back && html`<p class="small muted">${app.t("ui.sign_in.hint")}</p>`}
