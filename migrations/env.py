@@ -32,7 +32,7 @@ def run(connection: Connection) -> None:
         connection=connection,
         target_metadata=metadata,
         render_item=render_item,
-        render_as_batch=is_sqlite,
+        render_as_batch=True,
         transactional_ddl=True,
         transaction_per_migration=not is_sqlite,
     )
