@@ -1,5 +1,5 @@
 // A small account page: who you are here, where you are signed in, and the way out.
-import { html, useEffect, useState } from "../vendor/preact-htm.js";
+import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
 import { useApp } from "../context.js";
 import { Card } from "../frame.js";
 import { localeName } from "../i18n.js";
@@ -11,6 +11,7 @@ export function Account() {
   const app = useApp();
   const [account, setAccount] = useState(null);
   const [failure, setFailure] = useState(null);
+  const leaving = useRef(false); // this tab's own sign-out is under way
 
   const load = async () => {
     setFailure(null);
@@ -24,7 +25,9 @@ export function Account() {
   };
   useEffect(() => {
     load();
-    return app.auth.on("signed_out", ({ reason }) => app.go("/ui/sign-in", { state: { envelope: { next: "sign_in", reason } }, replace: true }));
+    return app.auth.on("signed_out", ({ reason }) => {
+      if (!leaving.current) app.go("/ui/sign-in", { state: { envelope: { next: "sign_in", reason } }, replace: true });
+    });
   }, []);
 
   if (!account && !failure) return html`<${Card} busy />`;
@@ -32,7 +35,7 @@ export function Account() {
     <${Heading}>${app.t("ui.account.title")}<//>
     <${Alert} problem=${failure} />
     ${failure && html`<${Button} kind="primary" onClick=${load}>${app.t("ui.try_again")}<//>`}
-    ${account && html`<${Profile} account=${account} onSaved=${setAccount} /><${Sessions} /><${SignOut} />`}
+    ${account && html`<${Profile} account=${account} onSaved=${setAccount} /><${Sessions} /><${SignOut} leaving=${leaving} />`}
   <//>`;
 }
 
@@ -74,12 +77,13 @@ function Profile({ account, onSaved }) {
   </section>`;
 }
 
-function SignOut() {
+function SignOut({ leaving }) {
   const app = useApp();
   const call = useCall();
   const leave = () =>
     call.run(async () => {
-      await app.auth.signOut();
+      leaving.current = true;
+      await app.auth.signOut().finally(() => (leaving.current = false));
       app.go("/ui/signed-out", { replace: true });
     });
   return html`<div class="section">

@@ -1,5 +1,5 @@
 // Screen 3: the message is on its way; type its code here, or press the button in it.
-import { html, useEffect, useState } from "../vendor/preact-htm.js";
+import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
 import { useApp } from "../context.js";
 import { Card } from "../frame.js";
 import { Alert, Button, CodeField, Heading, Icon, ScreenLink, TextButton, arriving, useCall } from "../parts.js";
@@ -14,9 +14,10 @@ export function CheckEmail({ route }) {
   const [refused, setRefused] = useState(null);
   const [over, setOver] = useState(false);
   const [loaded] = useState(arriving);
+  const finishing = useRef(false); // this tab's own code is being checked
 
   useEffect(() => {
-    const off = app.auth.on("signed_in", () => setOver("elsewhere"));
+    const off = app.auth.on("signed_in", () => finishing.current || setOver("elsewhere"));
     const check = () => restore(app, pending, setPending, setOver);
     const revived = (event) => event.persisted && check();
     addEventListener("pageshow", revived);
@@ -30,7 +31,7 @@ export function CheckEmail({ route }) {
   if (over) return html`<${SignedIn} key="over" route=${route} elsewhere=${over === "elsewhere"} />`;
   if (refused) return html`<${Gate} key="gate" code=${refused} />`;
   if (!pending) return html`<${Card} busy />`;
-  return html`<${Waiting} key="wait" pending=${pending} onPending=${setPending} onRefused=${setRefused} onOver=${setOver} />`;
+  return html`<${Waiting} key="wait" pending=${pending} onPending=${setPending} onRefused=${setRefused} finishing=${finishing} />`;
 }
 
 /** After a reload, or back from the app: the attempt as the server knows it. */
@@ -44,7 +45,7 @@ async function restore(app, known, onPending, onOver) {
   return onPending({ ...(same && known), envelope, at: Date.now() });
 }
 
-function Waiting({ pending, onPending, onRefused }) {
+function Waiting({ pending, onPending, onRefused, finishing }) {
   const app = useApp();
   const { envelope, email } = pending;
   const shown = email ?? envelope.delivery.to;
@@ -63,13 +64,13 @@ function Waiting({ pending, onPending, onRefused }) {
       <${Heading} key="waiting">${app.t("ui.check.title")}<//>
       <p>${stress(sent, shown)}</p>
     </div>
-    <${CodeForm} key=${envelope.flow.id} pending=${pending} onRefused=${onRefused} />
+    <${CodeForm} key=${envelope.flow.id} pending=${pending} onRefused=${onRefused} finishing=${finishing} />
     <${Ways} pending=${pending} onPending=${onPending} />
     <p class="small muted">${app.t("ui.check.spam")}</p>
   <//>`;
 }
 
-function CodeForm({ pending, onRefused }) {
+function CodeForm({ pending, onRefused, finishing }) {
   const app = useApp();
   const call = useCall(["code"]);
   const [code, setCode] = useState("");
@@ -80,9 +81,14 @@ function CodeForm({ pending, onRefused }) {
     const typed = code.replace(/[\s-]/g, "");
     if (!typed) return call.fail({ field: "code", text: app.t("ui.check.code_missing") });
     if (typed.length < digits) return call.fail({ field: "code", text: app.t("ui.check.code_short", { digits }) });
+    finishing.current = true;
     return call.run(
       async () => finish(app, await app.auth.post("/v1/sign-in/email/code", { code: typed, flow: pending.envelope.flow.id })),
-      (error) => GATE.includes(error.code) && (onRefused(error.code), true),
+      (error) => {
+        finishing.current = false;
+        if (GATE.includes(error.code)) onRefused(error.code);
+        return GATE.includes(error.code);
+      },
     );
   };
 
