@@ -4,6 +4,7 @@ import { useApp } from "../context.js";
 import { Brand } from "../frame.js";
 import { Alert, Heading, Icon, Notice, ScreenLink, useCall } from "../parts.js";
 import { startEmail } from "../screens/sign-in.js";
+import { Controls } from "./controls.js";
 import { gallery } from "./gallery.js";
 import { Stage } from "./stage.js";
 
@@ -21,6 +22,7 @@ function Overview() {
     </div>
     <${People} />
     <${Places} />
+    <${Controls} />
     <${Settings} />
     <${Gallery} />
   </main>`;
