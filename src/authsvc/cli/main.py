@@ -44,3 +44,7 @@ def _overview() -> str:
     width = max(map(len, COMMANDS))
     lines = [f"  {name:<{width}}  {what}" for name, what in COMMANDS.items()]
     return "\n".join(["Usage: authsvc COMMAND [--help]", "", "Commands:", *lines])
+
+
+if __name__ == "__main__":
+    main()
