@@ -16,8 +16,21 @@ const later = (load) =>
   };
 
 const Account = later(async () => (await import("./screens/account.js")).Account);
-const DevHome = later(async () => (await import("./dev/home.js")).DevHome);
-const Mailbox = later(async () => (await import("./dev/mailbox.js")).Mailbox);
+const DevHome = later(async () => (await dressed(import("./dev/home.js"))).DevHome);
+const Mailbox = later(async () => (await dressed(import("./dev/mailbox.js"))).Mailbox);
+
+/** The module, once the dev pages' style sheet is there too. */
+async function dressed(module) {
+  const href = "/ui/static/dev/dev.css";
+  if (!document.querySelector(`link[href="${href}"]`)) {
+    const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href });
+    await new Promise((resolve) => {
+      link.onload = link.onerror = resolve;
+      document.head.append(link);
+    });
+  }
+  return module;
+}
 
 const SCREENS = {
   "/ui": { screen: Account },
