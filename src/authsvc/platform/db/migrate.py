@@ -7,7 +7,7 @@ none, ``asyncio.to_thread(upgrade, url)`` for example.
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,7 +141,7 @@ def _without_lock(database_url: str, work: Callable[[Connection], Answer]) -> An
 
 
 @asynccontextmanager
-async def _connection(database_url: str, *, writing: bool) -> AsyncIterator[AsyncConnection]:
+async def _connection(database_url: str, *, writing: bool) -> AsyncGenerator[AsyncConnection]:
     url = async_url(database_url)
     is_sqlite = make_url(url).get_backend_name() == SQLITE
     engine = _sqlite(url, writing=writing) if is_sqlite else _postgresql(url)
