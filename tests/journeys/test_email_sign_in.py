@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from authsvc.accounts.service import Status
 from tests.actors import CHROME, SPA, Person
 from tests.journeys.conftest import Stage
 
@@ -280,7 +281,7 @@ async def test_disabled_people_get_no_mail_and_the_same_answer(
     stage: Stage, ann: Person
 ) -> None:
     await ann.signs_in_by_code()
-    await stage.services.people.disable("ann@example.com", by="cli")
+    await stage.services.people.set_status(ann.address, Status.DISABLED, by="cli")
     stage.clock.advance(31)
     before = len(ann.inbox.mails)
     stranger = await stage.browser()

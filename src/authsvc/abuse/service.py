@@ -1,0 +1,62 @@
+"""One face for rate limits. Address limits stop, identifier limits slow. Spec: security.md B5."""
+
+from dataclasses import dataclass
+from math import ceil
+
+from authsvc.abuse.clientip import bucket_keys
+from authsvc.abuse.limits import MINUTE, QUARTER, Away, LimitName, LimitSettings
+from authsvc.kernel.errors import Code, Refusal
+from authsvc.platform.ephemeral.memory import MemoryStore
+from authsvc.platform.ephemeral.port import Ephemeral, Rate, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Charges GCRA buckets, all keys of a call in one round trip.
+
+    Limits that are CLOSED need the shared store and refuse without it; LOCAL ones never touch
+    it: each process counts for itself, so that they go on in any weather.
+    """
+
+    store: Ephemeral
+    local: MemoryStore
+    settings: LimitSettings
+
+    async def admit(self, name: LimitName, address: str) -> None:
+        """Charge one call from the address.
+
+        Raises rate_limited with the wait, store_unavailable for a CLOSED limit without store.
+        """
+        closed = self.settings.of(name).away is Away.CLOSED
+        store = self.store if closed else self.local
+        _require(await store.charge(self._address_rates(name, address)))
+
+    async def identifier(self, address: str, identifier: str) -> None:
+        """Charge a started sign-in for a name, alone and together with the address.
+
+        Fails closed. Raises rate_limited, store_unavailable.
+        """
+        nearest = bucket_keys(address)[0]
+        verdict = await self.store.charge(
+            [
+                Rate(f"rate:name:{identifier}", self.settings.identifier, QUARTER),
+                Rate(f"rate:both:{identifier}:{nearest}", self.settings.both, MINUTE),
+            ]
+        )
+        _require(verdict)
+
+    def _address_rates(self, name: LimitName, address: str) -> list[Rate]:
+        limit = self.settings.of(name)
+        sizes = (limit.per_address, limit.per_site)
+        return [
+            Rate(f"rate:{name}:{key}", size, MINUTE)
+            for key, size in zip(bucket_keys(address), sizes, strict=False)
+        ]
+
+
+def _require(verdict: Verdict) -> None:
+    if not verdict.allowed:
+        kind = (verdict.key or "").split(":")[1:2]
+        raise Refusal(
+            Code.RATE_LIMITED, retry_after=ceil(verdict.retry_after), log=f"limit {kind}"
+        )
