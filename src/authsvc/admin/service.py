@@ -8,7 +8,7 @@ from authsvc.kernel.email import InvalidAddress, canon
 from authsvc.kernel.errors import Code, Refusal
 from authsvc.kernel.events import RolesChanged, SessionsRevoked, UserInvited, UserStatusChanged
 from authsvc.kernel.secret import Secret
-from authsvc.notify.messages import InviteMail
+from authsvc.notify.messages import invite
 from authsvc.notify.service import Outbox
 from authsvc.onetime.service import OneTimeSecrets, Purpose
 from authsvc.platform.db.uow import Tx, UnitOfWork
@@ -36,7 +36,6 @@ class People:
     outbox: Outbox
     audit: Audit
     public_url: str
-    app_name: str
 
     async def search(self, text: str) -> list[Account]:
         """Up to 50 accounts whose address or name contains the text, newest first."""
@@ -66,18 +65,14 @@ class People:
                 user_id=None,
                 epoch=0,
                 flow_id=None,
-                with_code=True,
             )
-            if issued.code is None:
-                raise RuntimeError("an invitation without a code")
-            mail = InviteMail(
-                address=canonical,
+            mail = invite(
+                canonical,
                 locale=locale,
-                app=self.app_name,
                 link=Secret(f"{self.public_url}/ui/link?t={issued.token.reveal()}"),
                 code=issued.code,
-                days=self.onetime.settings.invite // DAY,
                 expires_at=issued.expires_at,
+                days=self.onetime.settings.invite // DAY,
             )
             await self.outbox.put(tx, mail)
             await self.audit.record(tx, UserInvited(invitation_id=issued.id, by=by), caller=None)

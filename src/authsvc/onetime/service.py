@@ -44,7 +44,7 @@ class Issued:
 
     id: str
     token: Secret
-    code: Secret | None
+    code: Secret
     expires_at: datetime
 
 

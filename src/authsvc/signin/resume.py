@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from authsvc.abuse.service import Guard, LimitName
 from authsvc.clients.service import Client, Clients
 from authsvc.crypto.keyring import Keyring
 from authsvc.kernel.errors import Code, Refusal
@@ -24,7 +23,7 @@ from authsvc.signin.session import Boot, SessionDoor
 _NOTHING_ASKED = ResumeRequest()
 
 
-def cookie_age(live: Live, *, now_from: float | None = None) -> int | None:
+def cookie_age(live: Live) -> int | None:
     """Max-Age of the session cookie in seconds; None = gone with the browser."""
     if not live.stay:
         return None
@@ -38,12 +37,10 @@ class ResumeEndpoint:
     door: SessionDoor
     clients: Clients
     cookies: Cookies
-    guard: Guard
     ring: Keyring
 
     async def __call__(self, request: Request) -> Response:
         who = caller(request)
-        self.guard.local(LimitName.REFRESH, who.address)
         asked = _asked(await request.body())
         client = self._client(who.origin)
         jar = self.cookies.read(request.scope["headers"])

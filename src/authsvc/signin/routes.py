@@ -5,7 +5,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
-from authsvc.abuse.service import Guard, LimitName
 from authsvc.clients.service import Client, Clients
 from authsvc.crypto.keyring import Keyring
 from authsvc.kernel.caller import Caller
@@ -57,7 +56,6 @@ class SignInDesk:
     envelopes: Envelopes
     minter: Minter
     tokens: Tokens
-    guard: Guard
     ring: Keyring
     catalogue: Catalogue
     verify: VerifySettings

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from authsvc.abuse.service import Guard, LimitName
 from authsvc.accounts.settings import SignUpMode
 from authsvc.clients.service import Client, Clients
 from authsvc.kernel.errors import Code, Refusal
@@ -38,7 +37,6 @@ class SessionDesk:
     door: SessionDoor
     clients: Clients
     cookies: Cookies
-    guard: Guard
     catalogue: Catalogue
     resume: ResumeEndpoint
     sign_up: SignUpMode
@@ -90,7 +88,8 @@ def _ending(auth: Verifier) -> APIRouter:
     ) -> Response:
         """End this session, the others or all. Browsers by cookie, native apps by bearer."""
         desk, who = service(request, SessionDesk), caller(request)
-        scope = (body or LogoutRequest()).scope
+        asked = body or LogoutRequest()
+        scope = asked.scope
         response = Response(status_code=204)
         if who.origin is None:
             if principal is None:
@@ -103,6 +102,8 @@ def _ending(auth: Verifier) -> APIRouter:
         await desk.door.sign_out(jar.session, scope=scope, caller=who)
         if scope != "others":
             desk.cookies.clear_session(response)
+        if asked.forget_device:
+            desk.cookies.clear_hint(response)
         return response
 
     return routes
@@ -126,7 +127,6 @@ def _native() -> APIRouter:
             raise Refusal(
                 Code.ORIGIN_NOT_ALLOWED, log="a browser called /v1/token; it resumes by cookie"
             )
-        desk.guard.local(LimitName.REFRESH, who.address)
         client = desk.native_client(body.client_id)
         if body.grant == "flow":
             asker = known_asker(body.flow_token, native=True)

@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from authsvc.abuse.service import Guard, LimitName
+from authsvc.abuse.service import Guard
 from authsvc.accounts.service import Account, Accounts
 from authsvc.accounts.settings import SignUpMode
 from authsvc.audit.service import Audit
@@ -17,7 +17,8 @@ from authsvc.kernel.errors import Code, Refusal
 from authsvc.kernel.events import SignInStarted
 from authsvc.kernel.ids import FLOW, new_id
 from authsvc.kernel.secret import Secret
-from authsvc.notify.messages import SignInMail
+from authsvc.notify.messages import Asked as AskedFor
+from authsvc.notify.messages import sign_in
 from authsvc.notify.service import Outbox
 from authsvc.onetime.service import Issued, OneTimeSecrets
 from authsvc.onetime.service import Purpose as LinkPurpose
@@ -55,7 +56,6 @@ class EmailStart:
     ring: Keyring
     settings: FlowSettings
     public_url: str
-    app_name: str
     can_send: bool
 
     def address_key(self, address: str) -> bytes:
@@ -70,7 +70,7 @@ class EmailStart:
         """
         self._require_mailer()
         key = self.address_key(asked.address)
-        await self.guard.identifier(LimitName.SIGN_IN, caller.address, key.hex())
+        await self.guard.identifier(caller.address, key.hex())
         async with self.uow.reading() as tx:
             account = await self.accounts.find(tx, asked.address)
         flow = self._flow(asked, asker=asker, account=account, key=key, caller=caller)
@@ -122,7 +122,8 @@ class EmailStart:
     async def _send(
         self, tx: Tx, flow: Flow, *, account: Account | None, own: bool, caller: Caller
     ) -> Issued:
-        wait = await self.caps.spend_mail(tx, self.address_key(flow.address), own=own)
+        recipient = self.address_key(flow.address).hex()
+        wait = await self.caps.spend_mail(tx, recipient, own=own)
         if wait is not None:
             raise Refusal(Code.RESEND_TOO_SOON, retry_after=wait, log="recipient cap")
         issued = await self.onetime.issue(
@@ -132,20 +133,16 @@ class EmailStart:
             user_id=account.id if account else None,
             epoch=account.epoch if account else 0,
             flow_id=flow.id,
-            with_code=True,
         )
-        if self._may_receive(account) and issued.code is not None:
-            mail = SignInMail(
-                address=flow.address,
+        if self._may_receive(account):
+            mail = sign_in(
+                flow.address,
                 locale=(account.locale if account else None) or flow.locale,
-                app=self.app_name,
                 link=self.link(issued),
                 code=issued.code,
-                minutes=self.onetime.settings.sign_in // 60,
-                browser=caller.device.browser,
-                os=caller.device.os,
-                requested_at=tx.now,
                 expires_at=issued.expires_at,
+                minutes=self.onetime.settings.sign_in // 60,
+                asked=AskedFor(tx.now, caller.device.browser, caller.device.os),
             )
             await self.outbox.put(tx, mail)
         return issued
@@ -160,7 +157,7 @@ class EmailStart:
         return account.is_active
 
     async def _mailed(self, flow: Flow, sent: Issued) -> Flow:
-        wait = timedelta(seconds=self.caps.settings.mail_pause)
+        wait = timedelta(seconds=self.caps.settings.pause)
         mailed = flow.mailed(
             mail_id=sent.id,
             resend_at=self.uow.clock.now() + wait,

@@ -1,0 +1,19 @@
+"""Which limit each door has: charged at the edge, before a body is read. Pure."""
+
+from authsvc.abuse.limits import LimitName
+
+_BY_DOOR: dict[tuple[str, str], LimitName] = {
+    ("POST", "/v1/session/resume"): LimitName.REFRESH,
+    ("POST", "/v1/token"): LimitName.REFRESH,
+    ("POST", "/v1/logout"): LimitName.REFRESH,
+    ("POST", "/v1/sign-in/email"): LimitName.SIGN_IN,
+    ("POST", "/v1/sign-in/email/resend"): LimitName.SIGN_IN,
+    ("POST", "/v1/sign-in/email/code"): LimitName.VERIFY,
+    ("POST", "/v1/sign-in/link/inspect"): LimitName.VERIFY,
+    ("POST", "/v1/sign-in/link/confirm"): LimitName.VERIFY,
+}
+
+
+def limit_of(method: str, path: str) -> LimitName:
+    """The limit of a door; reads and everything unnamed share the widest one."""
+    return _BY_DOOR.get((method, path), LimitName.READ)
