@@ -1,0 +1,197 @@
+"""What happens to signing keys next: next → active → retired → gone, as a plan over values.
+
+There is one active key and one next key, known to verifiers long before it signs. A retired key
+stays published until the last token it signed is over. Spec: security.md C37, api.md §14.2.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from authsvc.crypto.jose import Algorithm
+
+YOUNGEST = timedelta(hours=2)  # no key signs earlier: verifiers must have had time to fetch it
+SETTLE = timedelta(seconds=90)  # how long another process may go on signing with a retired key
+
+
+class State(StrEnum):
+    """Where a key is in its life. A key that is gone has no row."""
+
+    NEXT = "next"
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A signing key as its row tells it.
+
+    ``retained``: only an operator moves it on. ``usable``: we can open its private half.
+    """
+
+    kid: str
+    alg: Algorithm
+    state: State
+    published_at: datetime
+    activate_at: datetime | None  # an operator asked for this time
+    activated_at: datetime | None
+    retired_at: datetime | None
+    remove_at: datetime | None
+    retained: bool
+    usable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The periods. ``token_life``: how long an access token may be accepted at most."""
+
+    alg: Algorithm
+    rotate_every: timedelta
+    publish_before: timedelta
+    keep_after: timedelta
+    token_life: timedelta
+    job_alarm: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make a new key in this state."""
+
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Activate:
+    """Let the key sign."""
+
+    kid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Stop signing, forget the private half, stay published until ``remove_at``."""
+
+    kid: str
+    remove_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Forget the key altogether."""
+
+    kid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Let the next key take over at this time."""
+
+    kid: str
+    activate_at: datetime
+
+
+Action = Create | Activate | Retire | Remove | Schedule
+
+
+def due(keys: Sequence[Key], *, now: datetime, rules: Rules) -> tuple[Action, ...]:
+    """What the schedule asks for now, in the order in which it must be done.
+
+    Time that runs backwards makes nothing due; a step forwards moves a key by one state only.
+    """
+    gone = tuple(Remove(key.kid) for key in keys if _is_over(key, now=now))
+    active, waiting = find(keys, State.ACTIVE), find(keys, State.NEXT)
+    if waiting is not None and not _serves(waiting, rules=rules):
+        gone, waiting = (*gone, Remove(waiting.kid)), None
+    if active is None:
+        return (*gone, *_first(waiting))
+    if waiting is None:
+        return (*gone, Create(State.NEXT))
+    takes_over = takes_over_at(keys, rules=rules)
+    if takes_over is not None and takes_over <= now:
+        return (*gone, *_hand_over(active, waiting, now=now, rules=rules))
+    return gone
+
+
+def rotation(keys: Sequence[Key], *, now: datetime, rules: Rules) -> tuple[Action, ...]:
+    """What an operator's "rotate" does: at once, or as soon as the next key is old enough."""
+    active, waiting = find(keys, State.ACTIVE), find(keys, State.NEXT)
+    if active is None or waiting is None or not _serves(waiting, rules=rules):
+        return due(keys, now=now, rules=rules)
+    ready = waiting.published_at + YOUNGEST
+    if ready > now:
+        return (Schedule(waiting.kid, activate_at=ready),)
+    return _hand_over(active, waiting, now=now, rules=rules)
+
+
+def emergency(keys: Sequence[Key], *, now: datetime, rules: Rules) -> tuple[Action, ...]:
+    """Replace whatever may have leaked: a new key signs at once.
+
+    The next key never signed and goes at once. The active key goes when its last token is over,
+    without the day of comfort.
+    """
+    active, waiting = find(keys, State.ACTIVE), find(keys, State.NEXT)
+    actions: list[Action] = []
+    if waiting is not None:
+        actions.append(Remove(waiting.kid))
+    if active is not None:
+        last = _last_token(active, now=now, rules=rules)
+        actions.append(Retire(active.kid, remove_at=last))
+    return (*actions, Create(State.ACTIVE), Create(State.NEXT))
+
+
+def takes_over_at(keys: Sequence[Key], *, rules: Rules) -> datetime | None:
+    """When the next key will begin to sign, or None while nobody knows."""
+    active, waiting = find(keys, State.ACTIVE), find(keys, State.NEXT)
+    if active is None or waiting is None or active.activated_at is None:
+        return None
+    if waiting.activate_at is not None:
+        return max(waiting.activate_at, waiting.published_at + YOUNGEST)
+    if active.retained or waiting.retained:
+        return None
+    known = waiting.published_at + rules.publish_before
+    if active.alg is not rules.alg:
+        return known
+    return max(active.activated_at + rules.rotate_every, known)
+
+
+def is_late(keys: Sequence[Key], *, now: datetime, rules: Rules) -> bool:
+    """Whether the schedule has not been kept for so long that somebody must be told."""
+    takes_over = takes_over_at(keys, rules=rules)
+    return takes_over is not None and now > takes_over + rules.job_alarm
+
+
+def find(keys: Sequence[Key], state: State) -> Key | None:
+    """The one key in this state."""
+    return next((key for key in keys if key.state is state), None)
+
+
+def _serves(waiting: Key, *, rules: Rules) -> bool:
+    return waiting.usable and (waiting.alg is rules.alg or waiting.retained)
+
+
+def _first(waiting: Key | None) -> tuple[Action, ...]:
+    if waiting is None:
+        return (Create(State.ACTIVE), Create(State.NEXT))
+    return (Activate(waiting.kid), Create(State.NEXT))
+
+
+def _hand_over(active: Key, waiting: Key, *, now: datetime, rules: Rules) -> tuple[Action, ...]:
+    remove_at = _last_token(active, now=now, rules=rules) + rules.keep_after
+    return (
+        Retire(active.kid, remove_at=remove_at),
+        Activate(waiting.kid),
+        Create(State.NEXT),
+    )
+
+
+def _last_token(active: Key, *, now: datetime, rules: Rules) -> datetime:
+    # A key may have signed under a clock that was ahead: its tokens end by that clock.
+    signed = now if active.activated_at is None else max(now, active.activated_at)
+    return signed + rules.token_life + SETTLE
+
+
+def _is_over(key: Key, *, now: datetime) -> bool:
+    if key.state is not State.RETIRED or key.retained or key.remove_at is None:
+        return False
+    return key.remove_at <= now

@@ -1,0 +1,131 @@
+"""The signing keys in memory: they sign and are published while the database is away."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from authsvc.crypto.jose import Signer, load
+from authsvc.crypto.sealing import Sealer, Unopenable
+from authsvc.kernel.errors import Code, Refusal
+from authsvc.keys import repo
+from authsvc.keys.lifecycle import Rules, State, is_late
+from authsvc.keys.repo import Stored
+from authsvc.platform.db.uow import UnitOfWork
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class JwksDocument:
+    """The published key set: its bytes and the strong ETag of just these bytes."""
+
+    body: bytes
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What one load found. Replaced as a whole, so that no reader sees half of it."""
+
+    signer: Signer | None
+    document: JwksDocument
+    public_keys: tuple[Mapping[str, str], ...]
+    late: bool
+
+
+@dataclass(slots=True)
+class SigningRing:
+    """The keys of this process. ``load`` brings them up to date; nothing else does I/O."""
+
+    uow: UnitOfWork
+    sealer: Sealer
+    rules: Rules
+    _held: _Held | None = field(default=None, repr=False)
+
+    async def load(self) -> None:
+        """Read the keys again: at the start, every 30 seconds, after a rotation.
+
+        Raises store_unavailable and keeps what it has when the database is away.
+        """
+        async with self.uow.reading() as tx:
+            rows, now = await repo.read(tx), tx.now
+        # An empty table never empties a ring that has keys.
+        if rows:
+            late = is_late([row.key for row in rows], now=now, rules=self.rules)
+            self._held = self._hold(rows, late=late)
+
+    def signer(self) -> Signer:
+        """The active key; raises keys_unavailable while there is none."""
+        if self._held is None or self._held.signer is None:
+            raise Refusal(Code.KEYS_UNAVAILABLE, log="no active signing key in memory")
+        return self._held.signer
+
+    def document(self) -> JwksDocument:
+        """The key set to publish; raises keys_unavailable before the first load."""
+        return self._loaded().document
+
+    def public_keys(self) -> tuple[Mapping[str, str], ...]:
+        """The public JWKs of the key set; raises keys_unavailable before the first load."""
+        return self._loaded().public_keys
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether tokens can be signed."""
+        return self._held is not None and self._held.signer is not None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the rotation is overdue: a warning for operators."""
+        return self._held is not None and self._held.late
+
+    def _loaded(self) -> _Held:
+        if self._held is None:
+            raise Refusal(Code.KEYS_UNAVAILABLE, log="signing keys were never loaded")
+        return self._held
+
+    def _hold(self, rows: Sequence[Stored], *, late: bool) -> _Held:
+        if late and not self.is_late:
+            _log.error("signing_key_late", fix="run the worker, or authsvc keys rotate")
+        public_keys = tuple(json.loads(row.public_jwk) for row in rows)
+        return _Held(self._signer(rows), _document(public_keys), public_keys, late)
+
+    def _signer(self, rows: Sequence[Stored]) -> Signer | None:
+        active = next((row for row in rows if row.key.state is State.ACTIVE), None)
+        if active is None or active.private is None:
+            return None
+        if self._held and self._held.signer and self._held.signer.kid == active.key.kid:
+            return self._held.signer
+        try:
+            return opened(active, sealer=self.sealer)
+        except Unopenable:
+            _log.exception("signing_key_unopenable", kid=active.key.kid, fix=_UNOPENABLE)
+            return None
+
+
+_UNOPENABLE = (
+    "put the secret_key that sealed it back on the list, or authsvc keys rotate --emergency"
+)
+
+
+def place(kid: str) -> str:
+    """Where a private half is sealed for."""
+    return f"signing_keys:private:{kid}"
+
+
+def opened(row: Stored, *, sealer: Sealer) -> Signer:
+    """The signer of a row; raises Unopenable when it cannot be opened or is another key."""
+    if row.private is None:
+        raise Unopenable(place(row.key.kid))
+    der = sealer.open(row.private, place=place(row.key.kid))
+    signer = load(der, alg=row.key.alg)
+    if signer.kid != row.key.kid:
+        raise Unopenable(place(row.key.kid))
+    return signer
+
+
+def _document(public_keys: Sequence[Mapping[str, str]]) -> JwksDocument:
+    body = json.dumps({"keys": public_keys}, separators=(",", ":")).encode()
+    return JwksDocument(body, etag=f'"{hashlib.sha256(body).hexdigest()[:32]}"')
