@@ -1,6 +1,7 @@
 """What every test may ask for: real servers, fresh migrated databases, the two back ends."""
 
 import shutil
+import signal
 import sys
 import uuid
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ PREFIX = f"authsvc-test-{uuid.uuid4().hex}:"  # one for each process that runs t
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[CLOSING] = ExitStack()
+    if not hasattr(config, "workerinput"):
+        # Whoever stops a run by SIGTERM wants its servers gone too, as after Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

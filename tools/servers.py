@@ -76,8 +76,12 @@ def installed(kind: Kind) -> Path | None:
 
 
 def wheel(kind: Kind) -> Path | None:
-    """The wheel with the server program, when it has been fetched."""
-    return next(WHEELS.glob(f"{kind.distribution}-*.whl"), None)
+    """The pinned wheel with the server program, when it has been fetched."""
+    pins = dict(
+        line.split()[0].split("==") for line in LOCK.read_text().splitlines() if "==" in line
+    )
+    version = pins[kind.distribution.replace("_", "-")]
+    return next(WHEELS.glob(f"{kind.distribution}-{version}-*.whl"), None)
 
 
 def fetch() -> None:
