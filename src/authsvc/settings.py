@@ -19,8 +19,14 @@ from pydantic import (
 )
 from sqlalchemy.exc import ArgumentError
 
+from authsvc.abuse.limits import LimitSettings
 from authsvc.accounts.settings import SignUpSettings
+from authsvc.clients.settings import ClientSettings, client_problems
 from authsvc.crypto.keyring import MIN_SECRET_BYTES
+from authsvc.guesses.settings import GuessSettings, MailCapSettings
+from authsvc.keys.settings import KeySettings, SigningSettings
+from authsvc.notify.settings import MailSettings
+from authsvc.onetime.settings import OneTimeSettings
 from authsvc.platform.db.engine import DatabaseSettings, async_url
 from authsvc.platform.secrets.files import ReadFile, read_text
 from authsvc.platform.secrets.sources import CONFIG_VARIABLE, Gathered, Toml, gather
@@ -103,6 +109,17 @@ class StoreSettings(_Branch):
 
     timeout: float = Field(0.25, gt=0, le=5, description="seconds a store call may take")
     breaker: float = Field(1.0, ge=0, le=60, description="seconds without calls after a failure")
+    prefix: str = Field(
+        "authsvc:", max_length=128, description="beginning of every key, if Redis is shared"
+    )
+
+
+class LinkSettings(_Branch):
+    """The ``links`` branch: pages of yours that the screens point to."""
+
+    help: str | None = Field(None, description="https address of your help page")
+    privacy: str | None = Field(None, description="https address of your privacy notice")
+    terms: str | None = Field(None, description="https address of your terms")
 
 
 class LogSettings(_Branch):
@@ -141,6 +158,9 @@ class Settings(_Branch):
         description="32+ random bytes; a list rotates: the first signs and seals, all open",
     )
     workers: int = Field(1, ge=1, le=64, description="processes that serve requests")
+    worker_apart: bool = Field(
+        False, description="whether `authsvc worker` runs apart, so that serve sends no mail"
+    )
     security_contact: str | None = Field(
         None, description="mailto: or https: address for security.txt"
     )
@@ -157,6 +177,17 @@ class Settings(_Branch):
     store: StoreSettings = _defaults(StoreSettings)
     db: DatabaseSettings = _defaults(DatabaseSettings)
     log: LogSettings = _defaults(LogSettings)
+    signing: SigningSettings = _defaults(SigningSettings)
+    keys: KeySettings = _defaults(KeySettings)
+    onetime: OneTimeSettings = _defaults(OneTimeSettings)
+    guesses: GuessSettings = _defaults(GuessSettings)
+    mail_caps: MailCapSettings = _defaults(MailCapSettings)
+    limits: LimitSettings = _defaults(LimitSettings)
+    mail: MailSettings = _defaults(MailSettings)
+    clients: dict[str, ClientSettings] = Field(
+        default_factory=dict[str, ClientSettings], description="who may call: one table a client"
+    )
+    links: LinkSettings = _defaults(LinkSettings)
 
     @field_validator("public_url")
     @classmethod

@@ -9,6 +9,7 @@ from authsvc.accounts.settings import SignUpMode
 from authsvc.clients.service import Client
 from authsvc.kernel.email import mask
 from authsvc.kernel.wire import seconds_until, timestamp
+from authsvc.onetime.service import CODE_DIGITS
 from authsvc.sessions.service import Live
 from authsvc.signin.attempts import Asker
 from authsvc.signin.flow import Flow
@@ -78,7 +79,6 @@ class Envelopes:
 
     public_url: str
     sign_up: SignUpMode
-    code_digits: int
 
     def check_email(
         self, flow: Flow, *, asker: Asker, tries_left: int, now: datetime
@@ -88,7 +88,7 @@ class Envelopes:
             next="check_email",
             flow=self.flow_info(flow, asker=asker),
             resend_after=seconds_until(flow.resend_at, now=now),
-            code=CodeInfo(digits=self.code_digits, attempts_left=tries_left),
+            code=CodeInfo(digits=CODE_DIGITS, attempts_left=tries_left),
             delivery=Delivery(
                 channel="email", to=mask(flow.address), expires_at=timestamp(flow.mail_expires_at)
             ),

@@ -9,7 +9,8 @@ from authsvc.platform.http.csrf import NATIVE_ONLY
 
 Header = tuple[bytes, bytes]
 
-OPEN_TO_ALL = ("/.well-known/", "/ui/lib/authsvc.js")
+_METADATA = "/.well-known/"
+_CLIENT_SCRIPT = "/ui/lib/authsvc.js"
 _VARY: Header = (b"vary", b"Origin")
 _ANY: Header = (b"access-control-allow-origin", b"*")
 _PREFLIGHT: tuple[Header, ...] = (
@@ -29,7 +30,7 @@ _EXPOSE: Header = (
 
 def headers_for(path: str, origin: str | None, *, allows: Callable[[str], bool]) -> list[Header]:
     """The CORS headers of an answer; none for an origin that is not listed."""
-    if path.startswith(OPEN_TO_ALL):
+    if path.startswith(_METADATA) or path == _CLIENT_SCRIPT:
         return [_ANY]
     if not path.startswith("/v1/") or path in NATIVE_ONLY:
         return []
@@ -43,8 +44,13 @@ def headers_for(path: str, origin: str | None, *, allows: Callable[[str], bool])
     ]
 
 
-def preflight_for(path: str, origin: str | None, *, allows: Callable[[str], bool]) -> list[Header]:
-    """The headers that answer a preflight; without an allowance the browser stops."""
+def preflight_for(
+    path: str, origin: str | None, *, allows: Callable[[str], bool]
+) -> tuple[list[Header], bool]:
+    """The headers that answer a preflight, and whether they allow anything.
+
+    Without an allowance the browser stops by itself.
+    """
     granted = headers_for(path, origin, allows=allows)
     allowed = any(name == b"access-control-allow-origin" for name, _ in granted)
-    return [*granted, *_PREFLIGHT] if allowed else granted
+    return ([*granted, *_PREFLIGHT] if allowed else granted), allowed

@@ -2,32 +2,31 @@
 
 import json
 import re
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from authsvc.kernel.errors import Code, Refusal
 
 _MAX_NUMBER = 2**53
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_MAX_DIGITS = 17  # a sign and sixteen digits
+_UNWANTED = re.compile("[\x00\ud800-\udfff]")
 
 
 def parse(raw: bytes, *, depth: int = 16) -> object:
-    """The value of a JSON document.
+    """The value of a JSON document in UTF-8.
 
-    Raises bad_request for what is not JSON as RFC 8259 has it (NaN, duplicate members, other
-    encodings) and validation_failed for NUL, lone surrogates, numbers from 2^53 and nesting
-    beyond ``depth``.
+    Raises bad_request for what is not JSON (NaN, duplicate members and other encodings
+    included) and validation_failed for NUL, lone surrogates, numbers from 2^53 on and nesting
+    beyond ``depth``. Spec: RFC 8259, RFC 7493 §2.
     """
-    _bound_depth(raw, depth=depth)
+    if raw.count(b"[") + raw.count(b"{") > depth:
+        _bound_depth(raw, depth=depth)
     try:
-        value: object = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-            parse_float=_number,
-            parse_int=_integer,
-        )
+        value: object = _DECODER.decode(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise Refusal(Code.BAD_REQUEST, log=f"JSON: {type(error).__name__}") from error
+        raise Refusal(Code.BAD_REQUEST, log=f"JSON: {type(error).__name__}") from None
+    # Without an escape there can be neither: raw ones are not JSON or not UTF-8.
+    if b"\\u" in raw:
+        _require_plain(value)
     return value
 
 
@@ -53,31 +52,24 @@ def _bound_depth(raw: bytes, *, depth: int) -> None:
             level -= 1
 
 
+def _require_plain(value: object) -> None:
+    if isinstance(value, str):
+        if _UNWANTED.search(value):
+            raise Refusal(Code.VALIDATION_FAILED, log="JSON: NUL or lone surrogate")
+    elif isinstance(value, dict):
+        for name, member in cast("dict[str, object]", value).items():
+            _require_plain(name)
+            _require_plain(member)
+    elif isinstance(value, list):
+        for item in cast("list[object]", value):
+            _require_plain(item)
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in members:
-            raise ValueError("duplicate member")
-        _plain(name)
-        if isinstance(value, str):
-            _plain(value)
-        elif isinstance(value, list):
-            _plain_items(value)  # pyright: ignore[reportUnknownArgumentType]
-        members[name] = value
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("duplicate member")
     return members
-
-
-def _plain_items(items: list[Any]) -> None:
-    for item in items:
-        if isinstance(item, str):
-            _plain(item)
-        elif isinstance(item, list):
-            _plain_items(item)  # pyright: ignore[reportUnknownArgumentType]
-
-
-def _plain(text: str) -> None:
-    if "\x00" in text or _SURROGATE.search(text):
-        raise Refusal(Code.VALIDATION_FAILED, log="JSON: NUL or lone surrogate")
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -85,7 +77,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _integer(text: str) -> int:
-    if len(text) > 17 or abs(int(text)) >= _MAX_NUMBER:
+    if len(text) > _MAX_DIGITS or abs(int(text)) >= _MAX_NUMBER:
         raise Refusal(Code.VALIDATION_FAILED, log="JSON: number too large")
     return int(text)
 
@@ -95,3 +87,11 @@ def _number(text: str) -> float:
     if abs(value) >= _MAX_NUMBER:
         raise Refusal(Code.VALIDATION_FAILED, log="JSON: number too large")
     return value
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique,
+    parse_constant=_no_constant,
+    parse_float=_number,
+    parse_int=_integer,
+)

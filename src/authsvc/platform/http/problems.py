@@ -1,8 +1,9 @@
 """Refusals on the wire: one table kind → status, one body. Spec: RFC 9457."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from secrets import randbelow
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -32,12 +33,17 @@ STATUS: Mapping[Kind, int] = {
     Kind.UNAVAILABLE: 503,
 }
 
+# Refusals that a framework makes by status alone.
 _BY_STATUS = {
     404: Code.NOT_FOUND,
     405: Code.METHOD_NOT_ALLOWED,
     413: Code.PAYLOAD_TOO_LARGE,
     415: Code.UNSUPPORTED_MEDIA_TYPE,
 }
+
+MAX_FAULTS = 20
+MAX_POINTER = 200
+_SOURCES = frozenset({"body", "query", "path", "header", "cookie"})
 
 # pydantic's error types in the words of the catalogue, for the detail of one field
 _FIELD_WORDS = {
@@ -61,22 +67,23 @@ class Invalid(Refusal):
     """validation_failed with an entry for each bad member; echoes no input."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__(Code.VALIDATION_FAILED, log=", ".join(f.pointer for f in faults))
+        super().__init__(Code.VALIDATION_FAILED, log=", ".join(fault.code for fault in faults))
         self.faults = tuple(faults)
 
 
 def faults_of(errors: Sequence[Any]) -> list[Fault]:
     """The faults behind pydantic's error list."""
     found: list[Fault] = []
-    for error in errors[:20]:
-        loc = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
+    for error in errors[:MAX_FAULTS]:
+        first, *rest = error["loc"] or ("",)
+        loc = [str(part) for part in (rest if first in _SOURCES else error["loc"])]
         kind = str(error["type"])
         words = _FIELD_WORDS.get(kind) or (
             "field.type" if kind.endswith("_type") else "field.invalid"
         )
         code = words.removeprefix("field.")
         pointer = "#/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in loc)
-        found.append(Fault(pointer[:200], code, words))
+        found.append(Fault(pointer[:MAX_POINTER], code, words))
     return found
 
 
@@ -119,7 +126,8 @@ def from_verifier(error: AuthRefused) -> Refusal:
 
 def from_http(error: HTTPException) -> Refusal:
     """The framework's own refusals: unknown route, wrong method and the like."""
-    return Refusal(_BY_STATUS.get(error.status_code, Code.BAD_REQUEST), log=str(error.detail))
+    other = Code.BAD_REQUEST if error.status_code < 500 else Code.INTERNAL_ERROR
+    return Refusal(_BY_STATUS.get(error.status_code, other), log=f"HTTP {error.status_code}")
 
 
 def from_validation(error: RequestValidationError) -> Refusal:
@@ -130,12 +138,21 @@ def from_validation(error: RequestValidationError) -> Refusal:
     return Invalid(faults_of(errors))
 
 
+def _up_to_two_seconds() -> int:
+    return randbelow(3)
+
+
 @dataclass(frozen=True, slots=True)
 class Problems:
-    """Writes problems in the caller's language."""
+    """Writes problems in the caller's language.
+
+    ``spread`` adds seconds to what an overloaded service asks clients to wait, so that they do
+    not come back all at once (security.md C61).
+    """
 
     catalogue: Catalogue
     public_url: str
+    spread: Callable[[], int] = _up_to_two_seconds
 
     def body(self, refusal: Refusal, *, locale: str, request_id: str) -> dict[str, Any]:
         """The members of the problem."""
@@ -143,8 +160,8 @@ class Problems:
         code = refusal.code.value
         body: dict[str, Any] = {
             "type": f"{self.public_url}/errors/{code}",
-            "title": say(f"error.{code}.title", locale),
-            "detail": say(f"error.{code}.detail", locale),
+            "title": say(f"error.{code}.title", locale, **refusal.params),
+            "detail": say(f"error.{code}.detail", locale, **refusal.params),
             "status": STATUS[refusal.kind],
             "code": code,
             "request_id": request_id,
@@ -160,18 +177,20 @@ class Problems:
             entry = {"pointer": refusal.pointer, "code": code, "detail": body["title"]}
             body["errors"] = [entry]
         if refusal.retry_after is not None:
-            body["retry_after"] = refusal.retry_after
+            spread = self.spread() if refusal.kind is Kind.UNAVAILABLE else 0
+            body["retry_after"] = refusal.retry_after + spread
         return body | dict(refusal.extras)
 
     def response(self, refusal: Refusal, scope: Scope) -> Response:
-        """The answer to this request."""
-        caller = scope.get("state", {}).get("caller")
+        """The answer to this request. Leaves the refusal in the scope for the log line."""
+        state: dict[str, Any] = scope.setdefault("state", {})
+        state["refusal"] = refusal
+        caller = state.get("caller")
         locale = caller.locale if caller else self.catalogue.default
-        request_id = scope.get("state", {}).get("request_id", "")
-        body = self.body(refusal, locale=locale, request_id=request_id)
+        body = self.body(refusal, locale=locale, request_id=state.get("request_id", ""))
         headers = {"Cache-Control": "no-store", "Content-Language": locale}
-        if refusal.retry_after is not None:
-            headers["Retry-After"] = str(refusal.retry_after)
+        if "retry_after" in body:
+            headers["Retry-After"] = str(body["retry_after"])
         authenticate = challenge(refusal)
         if authenticate is not None:
             headers["WWW-Authenticate"] = authenticate

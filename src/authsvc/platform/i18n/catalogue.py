@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 
 _FALLBACK = "en"
@@ -56,7 +57,7 @@ class Catalogue:
         """All raw texts of one language."""
         return self.texts[locale]
 
-    def text(self, key: str, locale: str, **params: str | int) -> str:
+    def text(self, key: str, locale: str, /, **params: str | int) -> str:
         """One text with its values; raises KeyError for a name no language has."""
         texts = self.texts.get(locale) or self.texts[self.default]
         return render(texts.get(key) or self.texts[_FALLBACK][key], params)
@@ -73,7 +74,7 @@ class Catalogue:
 
         Spec: RFC 9110 §12.5.4 (lookup of the primary subtag).
         """
-        asked = [*(ui_locales or "")[:256].split(), saved or "", *_ranked(accept_language)]
+        asked = (*(ui_locales or "")[:256].split(), saved or "", *_ranked((accept_language or "")[:256]))
         for tag in asked:
             match = _TAG.fullmatch(tag)
             if match and match[1].lower() in self.texts:
@@ -81,9 +82,10 @@ class Catalogue:
         return default or self.default
 
 
-def _ranked(header: str | None) -> list[str]:
+@lru_cache(maxsize=512)
+def _ranked(header: str) -> tuple[str, ...]:
     weighted: list[tuple[float, str]] = []
-    for part in (header or "")[:256].split(",")[:16]:
+    for part in header.split(",")[:16]:
         tag, _, parameter = part.strip().partition(";")
         quality = parameter.strip().removeprefix("q=")
         try:
@@ -92,4 +94,4 @@ def _ranked(header: str | None) -> list[str]:
             weight = 0.0
         if weight > 0:
             weighted.append((weight, tag.strip()))
-    return [tag for _, tag in sorted(weighted, key=lambda pair: -pair[0])]
+    return tuple(tag for _, tag in sorted(weighted, key=lambda pair: -pair[0]))

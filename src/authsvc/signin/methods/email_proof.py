@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from authsvc.accounts.service import Accounts
 from authsvc.audit.service import Audit
 from authsvc.guesses.service import Guesses
 from authsvc.kernel.caller import Caller
@@ -63,7 +62,6 @@ class EmailProof:
     attempts: Attempts
     onetime: OneTimeSecrets
     guesses: Guesses
-    accounts: Accounts
     audit: Audit
     completion: Completion
 
