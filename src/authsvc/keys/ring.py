@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -14,6 +14,7 @@ from authsvc.keys import repo
 from authsvc.keys.lifecycle import Rules, State, is_late
 from authsvc.keys.repo import Stored
 from authsvc.platform.db.uow import UnitOfWork
+from authsvc.verify.jose import SUPPORTED, VerifyingKey, read_keys
 
 _log = structlog.get_logger()
 
@@ -32,7 +33,7 @@ class _Held:
 
     signer: Signer | None
     document: JwksDocument
-    public_keys: tuple[Mapping[str, str], ...]
+    public_keys: dict[str, VerifyingKey]
     late: bool
 
 
@@ -67,8 +68,8 @@ class SigningRing:
         """The key set to publish; raises keys_unavailable before the first load."""
         return self._loaded().document
 
-    def public_keys(self) -> tuple[Mapping[str, str], ...]:
-        """The public JWKs of the key set; raises keys_unavailable before the first load."""
+    def public_keys(self) -> dict[str, VerifyingKey]:
+        """The published keys by kid, for checking; raises keys_unavailable before a load."""
         return self._loaded().public_keys
 
     @property
@@ -89,8 +90,9 @@ class SigningRing:
     def _hold(self, rows: Sequence[Stored], *, late: bool) -> _Held:
         if late and not self.is_late:
             _log.error("signing_key_late", fix="run the worker, or authsvc keys rotate")
-        public_keys = tuple(json.loads(row.public_jwk) for row in rows)
-        return _Held(self._signer(rows), _document(public_keys), public_keys, late)
+        document = _document(rows)
+        public_keys = read_keys(document.body, algorithms=SUPPORTED)
+        return _Held(self._signer(rows), document, public_keys, late)
 
     def _signer(self, rows: Sequence[Stored]) -> Signer | None:
         active = next((row for row in rows if row.key.state is State.ACTIVE), None)
@@ -126,6 +128,7 @@ def opened(row: Stored, *, sealer: Sealer) -> Signer:
     return signer
 
 
-def _document(public_keys: Sequence[Mapping[str, str]]) -> JwksDocument:
-    body = json.dumps({"keys": public_keys}, separators=(",", ":")).encode()
+def _document(rows: Sequence[Stored]) -> JwksDocument:
+    keys = [json.loads(row.public_jwk) for row in rows]
+    body = json.dumps({"keys": keys}, separators=(",", ":")).encode()
     return JwksDocument(body, etag=f'"{hashlib.sha256(body).hexdigest()[:32]}"')
