@@ -13,7 +13,7 @@ CHECKS: dict[str, list[str]] = {
     "ruff, rules": [f"{BIN}/ruff", "check", "."],
     "ruff, format": [f"{BIN}/ruff", "format", "--check", "--quiet", "."],
     "types": [f"{BIN}/pyright", "--warnings"],
-    "import floors": [f"{BIN}/lint-imports", "--no-cache", "--no-timings"],
+    "import floors": [f"{BIN}/lint-imports", "--no-cache", "--no-logo"],
     "house rules": [sys.executable, "-m", "tools.lint", "src"],
     "openapi": [sys.executable, "-m", "tools.openapi", "--check"],
     "architecture": [sys.executable, "-m", "pytest", "-q", "tests/architecture"],

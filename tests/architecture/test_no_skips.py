@@ -20,7 +20,7 @@ def run(directory: Path, source: str, *options: str, ci: str) -> subprocess.Comp
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "tests.no_skips", *options, "test_it.py"],
         cwd=directory,
-        env=clean | {"CI": ci, "PYTHONPATH": str(ROOT)},
+        env=clean | {"CI": ci, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,
@@ -28,7 +28,7 @@ def run(directory: Path, source: str, *options: str, ci: str) -> subprocess.Comp
     )
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("options", [(), ("-p", "xdist", "-n", "1")], ids=["alone", "xdist"])
 @pytest.mark.parametrize("source", [SKIPS, EXPECTS], ids=["skip", "xfail"])
 def test_left_out_fails_in_ci(tmp_path: Path, source: str, options: tuple[str, ...]) -> None:
     done = run(tmp_path, source, *options, ci="true")
