@@ -1,9 +1,15 @@
 """Bodies: read with a cap, checked once by the strict JSON reader, handed on as they came."""
 
+import re
+
 from starlette.types import Message, Receive
 
 from authsvc.kernel.errors import Code, Refusal
+from authsvc.platform.http.csrf import SAFE_METHODS
 from authsvc.platform.http.jsonbody import parse
+
+_JSON = re.compile(r"application/json[ \t]*(?:;[ \t]*charset=\"?utf-8\"?[ \t]*)?", re.IGNORECASE)
+_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 class Disconnected(Exception):
@@ -12,34 +18,52 @@ class Disconnected(Exception):
 
 def expects_json(method: str, path: str) -> bool:
     """Whether a body of this request must be JSON."""
-    return method not in ("GET", "HEAD", "OPTIONS") and path.startswith(("/v1/", "/dev/"))
+    return method not in SAFE_METHODS and path.startswith(("/v1/", "/dev/"))
 
 
 async def read(receive: Receive, *, declared: str | None, cap: int) -> bytes:
-    """The whole body; raises payload_too_large as soon as the cap is passed."""
-    if declared is not None and (not declared.isascii() or not declared.isdigit()):
-        raise Refusal(Code.BAD_REQUEST, log="Content-Length")
-    if declared is not None and int(declared[:12]) > cap:
-        raise Refusal(Code.PAYLOAD_TOO_LARGE, log="declared size")
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size > cap:
-            raise Refusal(Code.PAYLOAD_TOO_LARGE, log="streamed size")
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
+    """The whole body of at most ``cap`` bytes.
+
+    Raises bad_request for a length that is no number, payload_too_large as soon as the cap is
+    passed (whatever was declared), Disconnected.
+    """
+    if declared is not None:
+        if not _LENGTH.fullmatch(declared):
+            raise Refusal(Code.BAD_REQUEST, log="Content-Length is no number")
+        if int(declared) > cap:
+            raise Refusal(Code.PAYLOAD_TOO_LARGE, log="declared size")
+    message = await _more(receive, left=cap)
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        return body
+    chunks = [body]
+    left = cap - len(body)
+    while message.get("more_body", False):
+        message = await _more(receive, left=left)
+        chunks.append(message.get("body", b""))
+        left -= len(chunks[-1])
+    return b"".join(chunks)
 
 
-def check(body: bytes, *, content_type: str | None, depth: int) -> None:
-    """Raise unsupported_media_type or what the JSON reader says; an empty body is none."""
-    media = (content_type or "").partition(";")[0].strip().lower()
-    if media != "application/json" and (body or content_type is not None):
+async def _more(receive: Receive, *, left: int) -> Message:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise Disconnected
+    if len(message.get("body", b"")) > left:
+        raise Refusal(Code.PAYLOAD_TOO_LARGE, log="streamed size")
+    return message
+
+
+def check(body: bytes, *, content_type: str | None, required: bool, depth: int) -> None:
+    """Raise unsupported_media_type, or what the JSON reader says of the body.
+
+    ``required``: the type must be named even without a body, because a page that can name it
+    has passed a preflight.
+    """
+    if content_type is None:
+        if body or required:
+            raise Refusal(Code.UNSUPPORTED_MEDIA_TYPE, log="no Content-Type")
+    elif not _JSON.fullmatch(content_type):
         raise Refusal(Code.UNSUPPORTED_MEDIA_TYPE, log="not application/json")
     if body:
         parse(body, depth=depth)

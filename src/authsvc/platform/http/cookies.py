@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-Header = tuple[bytes, bytes]
+from authsvc.platform.http.headers import Header
 
 SESSION, FLOW, HINT = "authsvc_rt", "authsvc_flow", "authsvc_hint"
 HINT_AGE = 180 * 86400
-# The session stays away from every request of a foreign page; the other two come along when
-# somebody arrives by a link in a mail.
+# Lax: somebody who arrives by a link is still the browser that asked for it.
 _SITES = {SESSION: "Strict", FLOW: "Lax", HINT: "Strict"}
 _VALUE = re.compile(r"[A-Za-z0-9._~-]{0,1024}")
 

@@ -6,20 +6,19 @@ Spec: Fetch §3.2; api.md §4.
 from collections.abc import Callable
 
 from authsvc.platform.http.csrf import NATIVE_ONLY
-
-Header = tuple[bytes, bytes]
+from authsvc.platform.http.headers import Header
 
 _METADATA = "/.well-known/"
 _CLIENT_SCRIPT = "/ui/lib/authsvc.js"
 _VARY: Header = (b"vary", b"Origin")
 _ANY: Header = (b"access-control-allow-origin", b"*")
+_ALLOWED_HEADERS = (
+    b"Content-Type, Authorization, Accept-Language, Idempotency-Key, X-Authsvc-Client,"
+    b" X-Authsvc-Challenge"
+)
 _PREFLIGHT: tuple[Header, ...] = (
     (b"access-control-allow-methods", b"GET, POST, PATCH, DELETE"),
-    (
-        b"access-control-allow-headers",
-        b"Content-Type, Authorization, Accept-Language, Idempotency-Key, X-Authsvc-Client,"
-        b" X-Authsvc-Challenge",
-    ),
+    (b"access-control-allow-headers", _ALLOWED_HEADERS),
     (b"access-control-max-age", b"7200"),
 )
 _EXPOSE: Header = (

@@ -16,6 +16,9 @@ class Level(StrEnum):
     FLOW = "flow"  # the same, and a pending attempt
     MAIL = "mail"  # the same, and a one-time token of a mail in the body
     ACCESS = "access"  # bearer
+    FRESH = "fresh"  # bearer with a recent proof
+    ADMIN = "admin"  # bearer of an administrator
+    M2M = "m2m"  # a service's own secret
     DEV = "dev"  # dev mode on localhost
     MGMT = "mgmt"  # the private port
 
@@ -31,25 +34,40 @@ _ALWAYS = (
     Code.TEMPORARILY_BLOCKED,
     Code.STORE_UNAVAILABLE,
     Code.BUSY,
+    Code.MAINTENANCE,
     Code.INTERNAL_ERROR,
 )
-_BROWSER = (Code.CSRF_REJECTED, Code.ORIGIN_NOT_ALLOWED)
+_PAGE = (Code.CSRF_REJECTED, Code.ORIGIN_NOT_ALLOWED)
+_BEARER = (
+    Code.TOKEN_MISSING,
+    Code.TOKEN_INVALID,
+    Code.TOKEN_EXPIRED,
+    Code.SESSION_REVOKED,
+    Code.KEYS_UNAVAILABLE,
+)
+_FRESH = (*_BEARER, Code.INSUFFICIENT_USER_AUTHENTICATION)
 _BRINGS: dict[Level, tuple[Code, ...]] = {
     Level.PUBLIC: (),
-    Level.ANON: _BROWSER,
-    Level.COOKIE: _BROWSER,
-    Level.FLOW: (*_BROWSER, Code.FLOW_EXPIRED, Code.FLOW_STEP_MISMATCH),
-    Level.MAIL: (*_BROWSER, Code.LINK_EXPIRED, Code.LINK_ALREADY_USED),
-    Level.ACCESS: (
-        Code.TOKEN_MISSING,
-        Code.TOKEN_INVALID,
-        Code.TOKEN_EXPIRED,
-        Code.SESSION_REVOKED,
-        Code.KEYS_UNAVAILABLE,
-    ),
-    Level.DEV: (),
+    Level.ANON: _PAGE,
+    Level.COOKIE: _PAGE,
+    Level.FLOW: (*_PAGE, Code.FLOW_EXPIRED, Code.FLOW_STEP_MISMATCH),
+    Level.MAIL: (*_PAGE, Code.LINK_EXPIRED, Code.LINK_ALREADY_USED),
+    Level.ACCESS: _BEARER,
+    Level.FRESH: _FRESH,
+    Level.ADMIN: (*_FRESH, Code.FORBIDDEN),
+    Level.M2M: (Code.TOKEN_MISSING, Code.TOKEN_INVALID),
+    Level.DEV: (Code.CSRF_REJECTED,),
     Level.MGMT: (),
 }
+
+
+def _refusals(names: list[str]) -> dict[str, Any]:
+    only = {"properties": {"code": {"enum": names}}}
+    reference = {"$ref": "#/components/schemas/Problem"}
+    return {
+        "description": ", ".join(f"`{name}`" for name in names),
+        "content": {MEDIA_TYPE: {"schema": {"allOf": [reference, only]}}},
+    }
 
 
 def door(level: Level, *codes: Code) -> dict[str, Any]:
@@ -57,16 +75,10 @@ def door(level: Level, *codes: Code) -> dict[str, Any]:
 
     The codes of the level come by themselves; ``codes`` are those beyond it.
     """
-    declared = sorted({*_ALWAYS, *_BRINGS[level], *codes})
+    declared = sorted({code.value for code in (*_ALWAYS, *_BRINGS[level], *codes)})
     by_status: dict[int, list[str]] = {}
-    for code in declared:
-        by_status.setdefault(STATUS[KINDS[code]], []).append(code)
-    responses: dict[int, dict[str, Any]] = {
-        status: {
-            "description": ", ".join(f"`{code}`" for code in names),
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-        for status, names in sorted(by_status.items())
-    }
+    for name in declared:
+        by_status.setdefault(STATUS[KINDS[Code(name)]], []).append(name)
+    responses = {status: _refusals(names) for status, names in sorted(by_status.items())}
     extra = {"x-authsvc-level": level.value, "x-authsvc-codes": declared}
     return {"responses": responses, "openapi_extra": extra}

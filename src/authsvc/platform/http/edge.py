@@ -1,9 +1,9 @@
-"""The edge: one pure-ASGI layer that every request passes, in and out."""
+"""The edge: one pure ASGI layer that every request passes on its way in and out."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -14,18 +14,26 @@ from authsvc.kernel.caller import Caller
 from authsvc.kernel.errors import Code, Refusal
 from authsvc.kernel.ids import REQUEST, new_id
 from authsvc.platform.http import bodies, cors, csrf
+from authsvc.platform.http.headers import Header, merged, standard_headers
 from authsvc.platform.http.problems import Problems
-from authsvc.platform.http.screening import Screening
+from authsvc.platform.http.requestlog import cors_refused, request_line
+from authsvc.platform.http.routetable import RouteTable
+from authsvc.platform.http.screening import Head, Screening
 
-Header = tuple[bytes, bytes]
 Admit = Callable[[str, str, Caller], Awaitable[None]]
+CLIENT_GONE = 499  # only in the log; nobody is left to read an answer
 
 log: Any = structlog.get_logger("authsvc.http")
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeRules:
-    """What the edge enforces; sizes in bytes, the deadline in seconds."""
+    """What the edge enforces; sizes in bytes, the deadline in seconds.
+
+    ``allows_origin``: whether pages of an origin may call with credentials, our own included.
+    ``admit(method, path, caller)`` may refuse before the body is read: limits per address.
+    ``secure``: browsers come by https.
+    """
 
     screening: Screening
     problems: Problems
@@ -39,151 +47,141 @@ class EdgeRules:
 
 
 @dataclass(slots=True)
-class _Exchange:
+class Exchange:
     """One request on its way through."""
 
+    scope: Scope
     request_id: str
-    path: str
     method: str
+    path: str
     started: float
-    extra: list[Header]
+    cors: list[Header] = field(default_factory=list[Header])
+    caller: Caller | None = None
     status: int = 0
 
 
 class Edge:
-    """Request id, host, CORS, CSRF, limits, body, deadline, security headers, one log line."""
+    """Request id, host, CORS, CSRF, limits, body, deadline, standard headers, one log line."""
 
-    def __init__(self, app: ASGIApp, rules: EdgeRules) -> None:
+    def __init__(self, app: ASGIApp, rules: EdgeRules, *, routes: Callable[[], RouteTable]) -> None:
         self.app = app
         self.rules = rules
+        self.routes = routes
+        self.standard = standard_headers(secure=rules.secure, dev=rules.dev)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = _Exchange(
+        exchange = Exchange(
+            scope={**scope, "state": {**scope.get("state", {})}},
             request_id=new_id(REQUEST),
-            path=scope["path"],
             method=scope["method"],
+            path=scope["path"],
             started=time.perf_counter(),
-            extra=[],
         )
-        scope.setdefault("state", {})["request_id"] = exchange.request_id
         outward = self._outward(exchange, send)
         try:
-            await self._inward(scope, receive, outward, exchange)
-        except Refusal as refusal:
-            await self._refuse(refusal, scope, receive, outward, exchange)
-        except (ClientDisconnect, bodies.Disconnected):
-            exchange.status = exchange.status or 499
-        except Exception:
-            log.exception("unhandled", request_id=exchange.request_id)
-            refusal = Refusal(Code.INTERNAL_ERROR)
-            await self._refuse(refusal, scope, receive, outward, exchange)
+            await self._guarded(exchange, receive, outward)
         finally:
-            self._log(scope, exchange)
+            request_line(
+                route=self.routes().template(exchange.path),
+                method=exchange.method,
+                status=exchange.status,
+                ms=round((time.perf_counter() - exchange.started) * 1000, 1),
+                request_id=exchange.request_id,
+                caller=exchange.caller,
+                refusal=exchange.scope["state"].get("refusal"),
+            )
 
-    async def _inward(
-        self, scope: Scope, receive: Receive, send: Send, exchange: _Exchange
-    ) -> None:
-        rules = self.rules
-        headers = rules.screening.headers(scope["headers"])
-        peer = scope["client"][0] if scope.get("client") else None
-        caller = rules.screening.caller(
-            headers, scope["headers"], peer=peer, request_id=exchange.request_id
-        )
-        scope["state"]["caller"] = caller
-        rules.screening.require_host(headers)
-        origin = caller.origin
-        if exchange.method == "OPTIONS" and "access-control-request-method" in headers:
-            granted = cors.preflight_for(exchange.path, origin, allows=rules.allows_origin)
-            exchange.extra = granted
-            await _empty(send, 204)
+    async def _guarded(self, exchange: Exchange, receive: Receive, send: Send) -> None:
+        try:
+            await self._inward(exchange, receive, send)
+        except Refusal as refusal:
+            await self._refuse(refusal, exchange, receive, send)
+        except (ClientDisconnect, bodies.Disconnected):
+            exchange.status = exchange.status or CLIENT_GONE
+        except Exception as error:
+            name = type(error).__name__
+            log.exception("unhandled", request_id=exchange.request_id, error=name)
+            await self._refuse(Refusal(Code.INTERNAL_ERROR), exchange, receive, send)
+
+    async def _inward(self, exchange: Exchange, receive: Receive, send: Send) -> None:
+        rules, scope = self.rules, exchange.scope
+        head = rules.screening.look(scope, request_id=exchange.request_id)
+        exchange.caller = head.caller
+        scope["state"] |= {"request_id": exchange.request_id, "caller": head.caller}
+        rules.screening.admit(head, path=exchange.path, query=scope["query_string"])
+        origin = head.headers.get("origin")
+        if exchange.method == "OPTIONS" and "access-control-request-method" in head.headers:
+            await self._preflight(exchange, origin, send)
             return
-        exchange.extra = cors.headers_for(exchange.path, origin, allows=rules.allows_origin)
-        question = csrf.Question(exchange.method, exchange.path, headers)
-        refusal = csrf.judge(question, allows=rules.allows_origin)
+        allows = rules.allows_origin
+        exchange.cors = cors.headers_for(exchange.path, origin, allows=allows)
+        question = csrf.Question(exchange.method, exchange.path, head.headers)
+        refusal = csrf.judge(question, allows=allows)
         if refusal is not None:
             raise refusal
-        if origin is None and exchange.method not in csrf.SAFE_METHODS:
+        if head.caller.origin is None and exchange.method not in csrf.SAFE_METHODS:
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
-        try:
-            async with asyncio.timeout(rules.deadline):
-                await rules.admit(exchange.method, exchange.path, caller)
-                receive = await self._body(receive, headers, exchange)
-                await self.app(scope, receive, send)
-        except TimeoutError as error:
-            raise Refusal(Code.BUSY, log="deadline passed") from error
+        if exchange.method == "HEAD":
+            scope["method"] = "GET"
+        await self._within_deadline(exchange, head, receive, send)
 
-    async def _body(
-        self, receive: Receive, headers: dict[str, str], exchange: _Exchange
-    ) -> Receive:
-        if not bodies.expects_json(exchange.method, exchange.path):
-            return receive
-        declared = headers.get("content-length")
+    async def _within_deadline(
+        self, exchange: Exchange, head: Head, receive: Receive, send: Send
+    ) -> None:
+        limit = asyncio.timeout(self.rules.deadline)
+        try:
+            async with limit:
+                await self.rules.admit(exchange.method, exchange.path, head.caller)
+                if bodies.expects_json(exchange.method, exchange.path):
+                    receive = await self._body(exchange, head, receive)
+                await self.app(exchange.scope, receive, send)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise Refusal(Code.BUSY, log="the deadline passed") from None
+
+    async def _body(self, exchange: Exchange, head: Head, receive: Receive) -> Receive:
+        declared = head.headers.get("content-length")
         body = await bodies.read(receive, declared=declared, cap=self.rules.max_body)
-        content_type = headers.get("content-type")
-        bodies.check(body, content_type=content_type, depth=self.rules.json_depth)
+        from_a_page = csrf.is_checked(exchange.method, exchange.path) and "origin" in head.headers
+        bodies.check(
+            body,
+            content_type=head.headers.get("content-type"),
+            required=from_a_page,
+            depth=self.rules.json_depth,
+        )
         return bodies.again(body, receive)
 
-    async def _refuse(
-        self,
-        refusal: Refusal,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        exchange: _Exchange,
-    ) -> None:
-        if exchange.status:
-            return  # the answer had begun: the connection is all that can be closed
-        if refusal.log:
-            words = {"request_id": exchange.request_id, "code": refusal.code.value}
-            log.info("refused", reason=refusal.log, **words)
-        await self.rules.problems.response(refusal, scope)(scope, receive, send)
+    async def _preflight(self, exchange: Exchange, origin: str | None, send: Send) -> None:
+        allows = self.rules.allows_origin
+        exchange.cors, allowed = cors.preflight_for(exchange.path, origin, allows=allows)
+        if not allowed:
+            cors_refused(origin, request_id=exchange.request_id)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
 
-    def _outward(self, exchange: _Exchange, send: Send) -> Send:
-        async def wrapped(message: Message) -> None:
+    async def _refuse(
+        self, refusal: Refusal, exchange: Exchange, receive: Receive, send: Send
+    ) -> None:
+        response = self.rules.problems.response(refusal, exchange.scope)
+        if exchange.status == 0:  # else the answer had begun, and all that is left is to stop
+            await response(exchange.scope, receive, send)
+
+    def _outward(self, exchange: Exchange, send: Send) -> Send:
+        is_head = exchange.method == "HEAD"
+        identity: Header = (b"x-request-id", exchange.request_id.encode("ascii"))
+
+        async def outward(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                own: list[Header] = list(message.get("headers", []))
-                present = {name for name, _ in own}
-                for name, value in self._always(exchange):
-                    if name not in present:
-                        own.append((name, value))
-                message = {**message, "headers": own}
+                own = list(message.get("headers", ()))
+                headers = [*merged(own, self.standard, exchange.cors), identity]
+                message = {**message, "headers": headers}
+            elif is_head and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             await send(message)
 
-        return wrapped
-
-    def _always(self, exchange: _Exchange) -> list[Header]:
-        headers = [
-            (b"x-request-id", exchange.request_id.encode()),
-            (b"x-content-type-options", b"nosniff"),
-            (b"referrer-policy", b"no-referrer"),
-            (b"cache-control", b"no-store"),
-            *exchange.extra,
-        ]
-        if self.rules.secure:
-            headers.append((b"strict-transport-security", b"max-age=31536000"))
-        if self.rules.dev:
-            headers.append((b"x-authsvc-dev", b"1"))
-        return headers
-
-    def _log(self, scope: Scope, exchange: _Exchange) -> None:
-        caller = scope["state"].get("caller")
-        route = scope.get("route")
-        log.info(
-            "request",
-            request_id=exchange.request_id,
-            method=exchange.method,
-            route=getattr(route, "path", "-"),
-            status=exchange.status,
-            ms=round((time.perf_counter() - exchange.started) * 1000, 1),
-            ip=caller.masked_address if caller else "",
-            ua=caller.device.browser if caller else "",
-        )
-
-
-async def _empty(send: Send, status: int) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": []})
-    await send({"type": "http.response.body", "body": b""})
+        return outward

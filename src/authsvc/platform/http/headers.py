@@ -1,7 +1,5 @@
 """Headers of every answer, unless the route sets its own. Spec: api.md §16, experience.md §7."""
 
-from dataclasses import dataclass
-
 Header = tuple[bytes, bytes]
 
 _ALWAYS: tuple[Header, ...] = (
@@ -15,17 +13,9 @@ _DEV: Header = (b"x-authsvc-dev", b"1")
 _SEVERAL = frozenset({b"vary"})
 
 
-@dataclass(frozen=True, slots=True)
-class StandardHeaders:
-    """``secure``: browsers come by https. ``dev``: say so in every answer."""
-
-    secure: bool
-    dev: bool
-
-    def values(self) -> tuple[Header, ...]:
-        """What every answer carries."""
-        secure = (_HTTPS_ONLY,) if self.secure else ()
-        return (*_ALWAYS, *secure, *((_DEV,) if self.dev else ()))
+def standard_headers(*, secure: bool, dev: bool) -> tuple[Header, ...]:
+    """What every answer carries. ``secure``: by https. ``dev``: it says so."""
+    return (*_ALWAYS, *((_HTTPS_ONLY,) if secure else ()), *((_DEV,) if dev else ()))
 
 
 def merged(own: list[Header], *more: tuple[Header, ...] | list[Header]) -> list[Header]:

@@ -1,5 +1,7 @@
 """Puts the edge and the problem handlers around an application."""
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,50 +12,37 @@ from starlette.responses import Response
 
 from authsvc.kernel.errors import Code, Refusal
 from authsvc.platform.http.edge import Edge, EdgeRules
-from authsvc.platform.http.problems import from_http, from_validation, from_verifier
+from authsvc.platform.http.problems import Problems, from_http, from_validation, from_verifier
+from authsvc.platform.http.routetable import RouteTable
 from authsvc.verify.errors import AuthRefused
 
 _TEXT = {"type": "string"}
 
 
-def problem_schema() -> dict[str, Any]:
-    """The OpenAPI component behind every refusal."""
-    entry = {
-        "type": "object",
-        "required": ["pointer", "code", "detail"],
-        "properties": {"pointer": _TEXT, "code": _TEXT, "detail": _TEXT},
-    }
-    return {
-        "type": "object",
-        "required": ["type", "title", "detail", "status", "code", "request_id"],
-        "properties": {
-            "type": {"type": "string", "format": "uri"},
-            "title": _TEXT,
-            "detail": _TEXT,
-            "status": {"type": "integer"},
-            "code": {"type": "string", "enum": [code.value for code in Code]},
-            "request_id": _TEXT,
-            "params": {"type": "object"},
-            "errors": {"type": "array", "items": entry},
-            "retry_after": {"type": "integer"},
-            "attempts_left": {"type": "integer"},
-        },
-    }
-
-
 def install_http(app: FastAPI, rules: EdgeRules) -> None:
-    """The edge outside, typed problems inside."""
-    problems = rules.problems
+    """The edge outside, typed problems inside. Call it once, before the first request."""
 
+    @lru_cache(maxsize=1)
+    def routes() -> RouteTable:
+        return RouteTable.of(app)
+
+    # A redirect to the path with or without its last slash would carry an absolute URL.
+    app.router.redirect_slashes = False
+    _handle_refusals(app, rules.problems, routes)
+    app.add_middleware(Edge, rules=rules, routes=routes)
+
+
+def _handle_refusals(app: FastAPI, problems: Problems, routes: Callable[[], RouteTable]) -> None:
     async def refused(request: Request, error: Exception) -> Response:
-        response = problems.response(_refusal(error), request.scope)
-        if isinstance(error, HTTPException) and error.headers and "Allow" in error.headers:
-            response.headers["Allow"] = error.headers["Allow"]
+        refusal = _refusal(error)
+        response = problems.response(refusal, request.scope)
+        if refusal.code is Code.METHOD_NOT_ALLOWED:
+            response.headers["Allow"] = ", ".join(routes().allowed(request.scope["path"]))
         return response
 
-    for kind in (Refusal, HTTPException, RequestValidationError, AuthRefused):
+    kinds: tuple[Any, ...] = (Refusal, HTTPException, RequestValidationError, AuthRefused)
+    for kind in kinds:
         app.add_exception_handler(kind, refused)
-    app.add_middleware(Edge, rules=rules)
 
 
 def _refusal(error: Exception) -> Refusal:
@@ -67,5 +56,34 @@ def _refusal(error: Exception) -> Refusal:
         case HTTPException():
             return from_http(error)
         case _:
-            return Refusal(Code.INTERNAL_ERROR)
+            raise error
 
+
+def problem_schema() -> dict[str, Any]:
+    """The OpenAPI component behind every refusal. Spec: RFC 9457 §3."""
+    entry = {
+        "type": "object",
+        "required": ["pointer", "code", "detail"],
+        "properties": {"pointer": _TEXT, "code": _TEXT, "detail": _TEXT},
+    }
+    return {
+        "title": "Problem",
+        "type": "object",
+        "required": ["type", "title", "detail", "status", "code", "request_id"],
+        "properties": {
+            "type": {"type": "string", "format": "uri"},
+            "title": _TEXT,
+            "detail": _TEXT,
+            "status": {"type": "integer"},
+            "code": {"type": "string", "enum": [code.value for code in Code]},
+            "request_id": _TEXT,
+            "params": {"type": "object"},
+            "errors": {"type": "array", "items": entry},
+            "retry_after": {"type": "integer", "minimum": 1},
+            "attempts_left": {"type": "integer", "minimum": 0},
+            "check": _TEXT,
+            "setting": _TEXT,
+            "required": {"type": "object"},
+            "current": {"type": "object"},
+        },
+    }

@@ -96,15 +96,18 @@ def challenge(refusal: Refusal) -> str | None:
             return 'Bearer error="invalid_token"'
         case Code.INSUFFICIENT_USER_AUTHENTICATION:
             required = refusal.extras.get("required")
-            asked = required if isinstance(required, Mapping) else {}
-            parts = ['Bearer error="insufficient_user_authentication"']
-            if asked.get("acr"):
-                parts.append(f'acr_values="{asked["acr"]}"')
-            if asked.get("max_age"):
-                parts.append(f'max_age="{asked["max_age"]}"')
-            return ", ".join(parts)
+            return _step_up(required if isinstance(required, Mapping) else {})
         case _:
             return None
+
+
+def _step_up(required: Mapping[str, object]) -> str:
+    parts = ['Bearer error="insufficient_user_authentication"']
+    if "acr" in required:
+        parts.append(f'acr_values="{required["acr"]}"')
+    if "max_age" in required:
+        parts.append(f'max_age="{required["max_age"]}"')
+    return ", ".join(parts)
 
 
 def from_verifier(error: AuthRefused) -> Refusal:

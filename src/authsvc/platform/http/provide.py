@@ -11,13 +11,11 @@ Service = TypeVar("Service")
 
 def caller(request: Request) -> Caller:
     """Who is calling, as the edge found out."""
-    found = request.scope["state"]["caller"]
-    assert isinstance(found, Caller)
+    found: Caller = request.scope["state"]["caller"]
     return found
 
 
 def service(request: Request, kind: type[Service]) -> Service:
     """The application's one service of this type."""
-    found = request.app.state.services[kind]
-    assert isinstance(found, kind)
+    found: Service = request.app.state.services[kind]
     return found

@@ -1,27 +1,41 @@
 """The first look at a request: known host, no doubled headers, sizes, who is calling.
 
-Spec: security.md C10, C21, C55, C56; RFC 9110 §7.2, RFC 9112 §3.2.
+Spec: security.md C10, C13, C21, C22, C55, C56; RFC 9110 §7.2, RFC 9112 §3.2.
 """
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import urlsplit
+
+from starlette.types import Scope
 
 from authsvc.kernel.caller import Caller
 from authsvc.kernel.errors import Code, Refusal
+from authsvc.platform.http.csrf import SAFE_METHODS
+from authsvc.platform.http.headers import Header
 from authsvc.platform.http.useragent import describe
 
-Header = tuple[bytes, bytes]
-
+# One meaning for every reader in the chain: these come once, and in one spelling.
 _SINGLE = frozenset(
     {
         b"host", b"origin", b"authorization", b"content-type", b"content-length",
         b"x-authsvc-client", b"x-authsvc-challenge", b"sec-fetch-site", b"idempotency-key",
     }
 )  # fmt: skip
-_UNDERSCORED = frozenset(name.replace(b"-", b"_") for name in _SINGLE if b"-" in name)
-_PORT = re.compile(r":[0-9]{1,5}")
+_READ = _SINGLE | {
+    b"cookie",
+    b"user-agent",
+    b"accept-language",
+    b"access-control-request-method",
+}
+_NAMES = {name: name.decode("ascii") for name in _READ}
+_PORT = re.compile(r":[0-9]{1,5}", re.ASCII)
+_DEFAULT_PORT = {"https": ":443", "http": ":80"}
+_LOCAL = ("localhost", "127.0.0.1", "[::1]")
+_ODD_PATH = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]|//|/\.\.?(?:/|\Z)")
+_TOKEN_IN_QUERY = re.compile(rb"(?:^|&)(?:access_token|refresh_token|flow_token|token)=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,52 +48,94 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """A request's head: the headers we read by lower-case name, what is wrong, who calls."""
+
+    headers: Mapping[str, str]
+    fault: str | None
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
 class Screening:
-    """Turns headers into a Caller, or refuses the request."""
+    """Turns a request's head into a Caller, or refuses the request.
+
+    ``public_url`` is an origin; ``local`` also lets every spelling of localhost in, on any port.
+    ``max_headers`` is in bytes.
+    """
 
     public_url: str
     local: bool
     max_headers: int
     network: Network
     negotiate: Callable[[str | None], str]
+    own_origin: str = field(init=False)
+    _hosts: frozenset[str] = field(init=False)
+    _place: Callable[[str], tuple[str, str]] = field(init=False)
 
-    def headers(self, raw: Sequence[Header]) -> dict[str, str]:
-        """The headers by lower-case name; raises bad_request for doubled or odd ones."""
-        if sum(len(name) + len(value) for name, value in raw) > self.max_headers:
-            raise Refusal(Code.BAD_REQUEST, log="headers too large")
-        found: dict[str, str] = {}
-        for name, value in raw:
-            if name in _UNDERSCORED or (name in _SINGLE and name.decode() in found):
-                raise Refusal(Code.BAD_REQUEST, log=f"odd header {name.decode('latin-1')}")
-            found[name.decode("latin-1")] = value.decode("latin-1")
-        return found
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.public_url)
+        bare = parts.netloc.lower().removesuffix(_DEFAULT_PORT[parts.scheme])
+        put = object.__setattr__
+        put(self, "own_origin", f"{parts.scheme}://{bare}")
+        put(self, "_hosts", frozenset({bare, bare + _DEFAULT_PORT[parts.scheme]}))
+        put(self, "_place", _places(self.network))
 
-    def require_host(self, headers: dict[str, str]) -> None:
-        """Only the configured host is ours; on localhost any port and spelling of it."""
-        host = headers.get("host", "").lower()
-        expected = urlsplit(self.public_url)
-        if host in (expected.netloc, f"{expected.netloc}:{_default_port(expected.scheme)}"):
-            return
-        bare = _PORT.sub("", host)
-        if self.local and bare in ("localhost", "127.0.0.1", "[::1]"):
-            return
-        raise Refusal(Code.BAD_REQUEST, log="unknown Host; public_url names ours")
-
-    def caller(
-        self, headers: dict[str, str], raw: Sequence[Header], *, peer: str | None, request_id: str
-    ) -> Caller:
-        """Who is calling."""
-        address = self.network.client_address(peer, raw)
-        return Caller(
+    def look(self, scope: Scope, *, request_id: str) -> Head:
+        """What the head says. Raises nothing, so that a refusal still knows its caller."""
+        headers, fault = self._headers(scope["headers"])
+        origin = headers.get("origin")
+        if origin is None and scope["method"] in SAFE_METHODS:
+            # Browsers name no origin when a page reads from its own.
+            same = headers.get("sec-fetch-site") == "same-origin"
+            origin = self.own_origin if same else None
+        peer = scope["client"][0] if scope.get("client") else None
+        address = self.network.client_address(peer, scope["headers"])
+        coarse, masked = self._place(address)
+        caller = Caller(
             request_id=request_id,
             address=address,
-            network=self.network.range_of(address),
-            masked_address=self.network.masked(address),
+            network=coarse,
+            masked_address=masked,
             device=describe(headers.get("user-agent")),
-            origin=headers.get("origin"),
+            origin=origin,
             locale=self.negotiate(headers.get("accept-language")),
         )
+        return Head(headers, fault, caller)
+
+    def _headers(self, raw: Sequence[Header]) -> tuple[dict[str, str], str | None]:
+        found: dict[str, str] = {}
+        fault: str | None = None
+        size = 0
+        for name, value in raw:
+            size += len(name) + len(value)
+            known = _NAMES.get(name)
+            if known is not None:
+                if known in found and name in _SINGLE:
+                    fault = f"{known} twice"
+                found.setdefault(known, value.decode("latin-1"))
+            elif b"_" in name and name.replace(b"_", b"-") in _SINGLE:
+                fault = "a security header with an underscore"
+        return found, ("headers too large" if size > self.max_headers else fault)
+
+    def admit(self, head: Head, *, path: str, query: bytes) -> None:
+        """Raise bad_request for a head that is not to be trusted, not_found for odd paths."""
+        if head.fault is not None:
+            raise Refusal(Code.BAD_REQUEST, log=head.fault)
+        if not self._is_ours(head.headers.get("host", "").lower()):
+            raise Refusal(Code.BAD_REQUEST, log="unknown Host; public_url names ours")
+        if _ODD_PATH.search(path):
+            raise Refusal(Code.NOT_FOUND, log="odd path")
+        if query and path.startswith("/v1/") and _TOKEN_IN_QUERY.search(query):
+            raise Refusal(Code.BAD_REQUEST, log="a token in the query")
+
+    def _is_ours(self, host: str) -> bool:
+        return host in self._hosts or (self.local and _PORT.sub("", host) in _LOCAL)
 
 
-def _default_port(scheme: str) -> int:
-    return 443 if scheme == "https" else 80
+def _places(network: Network) -> Callable[[str], tuple[str, str]]:
+    @lru_cache(maxsize=4096)
+    def place(address: str) -> tuple[str, str]:
+        return network.range_of(address), network.masked(address)
+
+    return place

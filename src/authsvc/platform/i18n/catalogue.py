@@ -74,7 +74,11 @@ class Catalogue:
 
         Spec: RFC 9110 §12.5.4 (lookup of the primary subtag).
         """
-        asked = (*(ui_locales or "")[:256].split(), saved or "", *_ranked((accept_language or "")[:256]))
+        asked = (
+            *(ui_locales or "")[:256].split(),
+            saved or "",
+            *_ranked((accept_language or "")[:256]),
+        )
         for tag in asked:
             match = _TAG.fullmatch(tag)
             if match and match[1].lower() in self.texts:

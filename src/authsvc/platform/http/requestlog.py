@@ -1,0 +1,63 @@
+"""One line per request: the template of its route, never its path, query or body."""
+
+import re
+from typing import Any
+
+import structlog
+
+from authsvc.kernel.caller import Caller
+from authsvc.kernel.errors import Refusal
+from authsvc.platform.http.csrf import ORIGINS_SETTING
+
+log: Any = structlog.get_logger("authsvc.http")
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,15}://[A-Za-z0-9.:\[\]_-]{1,200}")
+_METHOD = re.compile(r"[A-Z]{1,16}")
+
+
+def request_line(
+    *,
+    route: str,
+    method: str,
+    status: int,
+    ms: float,
+    request_id: str,
+    caller: Caller | None,
+    refusal: Refusal | None,
+) -> None:
+    """Log an answered request; ``ms`` is its duration in milliseconds."""
+    words: dict[str, Any] = {
+        "request_id": request_id,
+        "method": method if _METHOD.fullmatch(method) else "odd",
+        "route": route,
+        "status": status,
+        "ms": ms,
+    }
+    if caller is not None:
+        words["ip"] = caller.masked_address
+        words["ua"] = f"{caller.device.browser}/{caller.device.os}"
+    if refusal is not None:
+        words["code"] = refusal.code.value
+        if refusal.log:
+            words["reason"] = refusal.log
+        setting = refusal.extras.get("setting")
+        if setting is not None:
+            words["fix"] = setting
+            words["origin"] = origin_word(caller.origin if caller else None)
+    if status >= 500:
+        log.warning("request", **words)
+    else:
+        log.info("request", **words)
+
+
+def cors_refused(origin: str | None, *, request_id: str) -> None:
+    """Log a preflight that was not allowed, with the setting that would allow it."""
+    words = {"request_id": request_id, "fix": ORIGINS_SETTING}
+    log.info("cors_refused", origin=origin_word(origin), **words)
+
+
+def origin_word(origin: str | None) -> str:
+    """An origin as it may stand in the log."""
+    if origin is None:
+        return "none"
+    return origin if _ORIGIN.fullmatch(origin) else "odd"
