@@ -10,6 +10,8 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 
+from tests.live import free_port
+
 _LINK = re.compile(r"https?://\S+/ui/\S+")
 _CODE = re.compile(r"\b(\d{3}) ?(\d{3})\b")
 
@@ -80,11 +82,10 @@ class Inbox:
 def smtp_inbox() -> Iterator[Inbox]:
     """An inbox behind a server on a free port of the loopback."""
     inbox = Inbox()
-    controller = Controller(inbox, hostname="127.0.0.1", port=0)
+    port = free_port()
+    controller = Controller(inbox, hostname="127.0.0.1", port=port)
     controller.start()
     try:
-        assert controller.server is not None
-        port = controller.server.sockets[0].getsockname()[1]
         inbox.url = f"smtp://127.0.0.1:{port}"
         yield inbox
     finally:

@@ -57,7 +57,7 @@ def create_app(
     assets = load_assets()
     # The hottest route first, straight to its endpoint.
     app.router.routes.insert(
-        0, Route("/v1/session/resume", services.resume, methods=["POST"])
+        0, Route("/v1/session/resume", services.resume.answer, methods=["POST"])
     )
     for routes in (
         session_router(auth),

@@ -11,11 +11,13 @@ import pytest
 from authsvc.app import create_app
 from authsvc.bootstrap import Services, build
 from authsvc.kernel.clock import ShiftedClock
+from authsvc.platform import telemetry
 from authsvc.settings import Settings
+from authsvc.worker import worker_of
 from tests.actors import AUTH, FIREFOX, SPA, Browser, Person
 from tests.mail import Inbox, smtp_inbox
 
-SECRET = "correct-horse-battery-staple-0123456789-not-for-production"
+SECRET = "k3UoFz7rXn5tQw9yBd1eGh4jLm6pRs8vKx2zCa0uEi0"
 HOME = "203.0.113.9"
 
 
@@ -44,7 +46,7 @@ class Stage:
 
     async def deliver(self) -> None:
         """Let the worker do all that is due."""
-        await self.services.worker.run_once()
+        await worker_of(self.services).run_once()
 
 
 def settings_for(backend: Any, inbox: Inbox, **changes: Any) -> Settings:
@@ -54,7 +56,7 @@ def settings_for(backend: Any, inbox: Inbox, **changes: Any) -> Settings:
         "app_name": "Acme",
         "database_url": backend.database_url,
         "redis_url": backend.redis_url,
-        "redis_prefix": backend.key_prefix,
+        "store": {"prefix": backend.key_prefix},
         "secret_key": SECRET,
         "mail": {"smtp_url": inbox.url, "from": "Acme <no-reply@example.com>"},
         "verify": {"floor": 0.0},
@@ -69,6 +71,12 @@ def settings_for(backend: Any, inbox: Inbox, **changes: Any) -> Settings:
         },
     }
     return Settings.model_validate(tree | changes)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def logs() -> None:
+    """Logs as in production."""
+    telemetry.set_up(dev=False)
 
 
 @pytest.fixture

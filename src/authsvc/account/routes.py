@@ -22,9 +22,12 @@ from authsvc.sessions.service import Listed
 from authsvc.verify.fastapi import Principal, Verifier
 
 
+PREFIX = "/v1/account"
+
+
 def router(auth: Verifier) -> APIRouter:
     """The routes under ``/v1/account``."""
-    routes = APIRouter(prefix="/v1/account", tags=["account"])
+    routes = APIRouter(tags=["account"])
     routes.include_router(_profile(auth))
     routes.include_router(_sessions(auth))
     return routes
@@ -61,7 +64,7 @@ def _item(listed: Listed, *, current: str) -> SessionItem:
 
 
 def _profile(auth: Verifier) -> APIRouter:
-    routes = APIRouter()
+    routes = APIRouter(prefix=PREFIX)
     signed_in = Annotated[Principal, Depends(auth.require_auth())]
 
     @routes.get("", **door(Level.ACCESS))
@@ -83,7 +86,7 @@ def _profile(auth: Verifier) -> APIRouter:
 
 
 def _sessions(auth: Verifier) -> APIRouter:
-    routes = APIRouter(prefix="/sessions")
+    routes = APIRouter(prefix=f"{PREFIX}/sessions")
     signed_in = Annotated[Principal, Depends(auth.require_auth())]
 
     @routes.get("", **door(Level.ACCESS))

@@ -9,7 +9,7 @@ from authsvc.platform.db.types import Base, Instant, PublicId
 
 
 class EventRow(Base):
-    """What happened, to whom, in which request."""
+    """What happened, to whom, in which request. Triggers refuse every change (migration 0001)."""
 
     __tablename__ = "events"
 
@@ -43,20 +43,3 @@ class EventPending(Base):
     event_id: Mapped[str] = mapped_column(
         PublicId("evt"), ForeignKey("events.id"), primary_key=True
     )
-
-
-# No statement changes or removes an event; retention will come with its own, guarded door.
-TRIGGERS: dict[str, tuple[str, ...]] = {
-    "sqlite": (
-        "CREATE TRIGGER events_no_update BEFORE UPDATE ON events"
-        " BEGIN SELECT RAISE(ABORT, 'events are append-only'); END",
-        "CREATE TRIGGER events_no_delete BEFORE DELETE ON events"
-        " BEGIN SELECT RAISE(ABORT, 'events are append-only'); END",
-    ),
-    "postgresql": (
-        "CREATE FUNCTION authsvc_append_only() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$ BEGIN RAISE EXCEPTION 'events are append-only'; END $$",
-        "CREATE TRIGGER events_append_only BEFORE UPDATE OR DELETE ON events"
-        " FOR EACH ROW EXECUTE FUNCTION authsvc_append_only()",
-    ),
-}

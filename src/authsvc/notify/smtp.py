@@ -40,6 +40,14 @@ class Mailer(Protocol):
     async def send(self, envelope: Envelope) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class NoMailer:
+    """No mail server is configured: messages wait in the outbox until one is."""
+
+    async def send(self, envelope: Envelope) -> None:
+        raise MailTemporary("mail.smtp_url is not set")
+
+
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True

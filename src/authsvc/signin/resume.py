@@ -39,7 +39,8 @@ class ResumeEndpoint:
     cookies: Cookies
     ring: Keyring
 
-    async def __call__(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
+        """The envelope, and the current credential as a cookie."""
         who = caller(request)
         asked = _asked(await request.body())
         client = self._client(who.origin)

@@ -73,7 +73,7 @@ def _resuming() -> APIRouter:
 
         The application routes this path straight to the endpoint; here it is described.
         """
-        return await service(request, SessionDesk).resume(request)
+        return await service(request, SessionDesk).resume.answer(request)
 
     return routes
 
