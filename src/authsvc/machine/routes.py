@@ -1,66 +1,71 @@
-"""What machines read: key set, metadata and the well-known addresses. From memory, no I/O."""
+"""Doors for other programs: public documents under /.well-known, all from memory."""
 
-import json
-from datetime import UTC, timedelta
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
+from starlette.responses import RedirectResponse
 
+from authsvc.crypto.jose import Algorithm
 from authsvc.kernel.clock import Clock
-from authsvc.kernel.errors import Code, Refusal
+from authsvc.kernel.errors import Code
 from authsvc.keys.ring import SigningRing
+from authsvc.machine.documents import JWKS_PATH, SECURITY_TXT_PATH, Documents
+from authsvc.machine.schemas import KeySet, ServerMetadata
+from authsvc.platform.http.conditional import answer
 from authsvc.platform.http.door import Level, door
 
-PUBLIC_CACHE = "public, max-age=300, stale-while-revalidate=3600, stale-if-error=86400"
-JWKS_PATH = "/.well-known/jwks.json"
+_KEEP = {"Cache-Control": "public, max-age=300, stale-while-revalidate=3600, stale-if-error=86400"}
+_KEEP_A_DAY = {"Cache-Control": "public, max-age=86400"}
+_CHANGE_PASSWORD = "/ui/account"  # the security screen takes over when it exists
 
 
 def router(
-    ring: SigningRing, *, issuer: str, alg: str, security_contact: str | None, clock: Clock
+    ring: SigningRing,
+    *,
+    issuer: str,
+    alg: Algorithm,
+    security_contact: str | None,
+    clock: Clock,
 ) -> APIRouter:
-    """Everything under ``/.well-known``."""
+    """Everything under ``/.well-known``; raises ValueError for a contact that is no address."""
+    documents = Documents(ring, clock, issuer, alg, security_contact)
     routes = APIRouter(tags=["machines"])
-    metadata = json.dumps(_metadata(issuer, alg=alg), separators=(",", ":")).encode()
-
-    @routes.api_route(JWKS_PATH, methods=["GET", "HEAD"], **door(Level.PUBLIC))
-    async def read_jwks(request: Request) -> Response:
-        """The public signing keys. Spec: RFC 7517 §5."""
-        document = ring.document()
-        headers = {"Cache-Control": PUBLIC_CACHE, "ETag": document.etag}
-        if request.headers.get("if-none-match") == document.etag:
-            return Response(status_code=304, headers=headers)
-        return Response(document.body, media_type="application/json", headers=headers)
-
-    @routes.api_route(
-        "/.well-known/oauth-authorization-server", methods=["GET", "HEAD"], **door(Level.PUBLIC)
-    )
-    async def read_metadata() -> Response:
-        """What is true of this issuer. Spec: RFC 8414 §3 (OD-02)."""
-        headers = {"Cache-Control": PUBLIC_CACHE}
-        return Response(metadata, media_type="application/json", headers=headers)
-
-    @routes.get("/.well-known/change-password", status_code=302, **door(Level.PUBLIC))
-    async def change_password() -> Response:
-        """Where people look after their account. Spec: W3C change-password-url."""
-        return Response(status_code=302, headers={"Location": "/ui/account"})
-
-    @routes.get("/.well-known/security.txt", **door(Level.PUBLIC, Code.NOT_FOUND))
-    async def security_txt() -> Response:
-        """Whom to tell about a hole. Spec: RFC 9116 §2."""
-        if security_contact is None:
-            raise Refusal(Code.NOT_FOUND, log="security_contact is not set")
-        expires = (clock.now() + timedelta(days=180)).astimezone(UTC)
-        text = f"Contact: {security_contact}\nExpires: {expires:%Y-%m-%dT00:00:00Z}\n"
-        return Response(text, media_type="text/plain; charset=utf-8")
-
+    _documents(routes, documents)
+    _pointers(routes, documents)
     return routes
 
 
-def _metadata(issuer: str, *, alg: str) -> dict[str, object]:
-    """No authorization or token endpoint is named: authsvc is no OAuth provider yet."""
-    return {
-        "issuer": issuer,
-        "jwks_uri": issuer + JWKS_PATH,
-        "response_types_supported": [],
-        "access_token_signing_alg_values_supported": [alg],
-        "acr_values_supported": ["aal1", "aal2", "phr"],
-    }
+def metadata_path(issuer: str) -> str:
+    """Where an issuer's metadata is: between host and path. Spec: RFC 8414 §3.1."""
+    return f"/.well-known/oauth-authorization-server{urlsplit(issuer).path.rstrip('/')}"
+
+
+def _documents(routes: APIRouter, documents: Documents) -> None:
+    @routes.get(JWKS_PATH, response_model=KeySet, **door(Level.PUBLIC, Code.KEYS_UNAVAILABLE))
+    async def read_jwks(request: Request) -> Response:
+        """The public keys of access tokens: the next one and those that still count included."""
+        return answer(request, documents.keys(), headers=_KEEP)
+
+    @routes.get(
+        metadata_path(documents.issuer), response_model=ServerMetadata, **door(Level.PUBLIC)
+    )
+    async def read_metadata(request: Request) -> Response:
+        """What this issuer is and can do."""
+        return answer(request, documents.metadata(), headers=_KEEP)
+
+
+def _pointers(routes: APIRouter, documents: Documents) -> None:
+    @routes.get(
+        "/.well-known/change-password",
+        status_code=302,
+        response_class=RedirectResponse,
+        **door(Level.PUBLIC),
+    )
+    async def change_password() -> Response:
+        """To the screen where a person's ways to sign in are. Spec: W3C change-password-url."""
+        return RedirectResponse(_CHANGE_PASSWORD, status_code=302)
+
+    @routes.get(SECURITY_TXT_PATH, response_class=Response, **door(Level.PUBLIC))
+    async def security_txt(request: Request) -> Response:
+        """Whom to tell about a weakness. Spec: RFC 9116."""
+        return answer(request, documents.security_txt(), headers=_KEEP_A_DAY)

@@ -1,141 +1,127 @@
-"""The hosted screens: one page for every address, modules from memory, a strict policy."""
+"""Doors of the hosted screens: one page for every address, its modules, the browser client.
 
-import gzip
-import hashlib
-import mimetypes
-from collections.abc import Mapping
+Every file is read once, at the start. A request names an entry of a table and never a path.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
+from starlette.responses import RedirectResponse
 
 from authsvc.kernel.errors import Code, Refusal
+from authsvc.platform.http.conditional import Representation, answer
 from authsvc.platform.http.door import Level, door
 
+STATIC = Path(__file__).with_name("static")
+SHELL = "index.html"
 CLIENT = "lib/authsvc.js"
 PAGES = frozenset({"sign-in", "check-email", "link", "signed-out", "error", "account"})
-PAGE_HEADERS: Mapping[str, str] = {
+START = "/ui/account"  # which sends a person on to sign-in who is not signed in
+
+_DEV_ONLY = "dev/"
+_MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    "": "text/plain; charset=utf-8",  # licences
+}
+# Spec: experience.md §7.
+HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
         " connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none';"
         " require-trusted-types-for 'script'; trusted-types 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Permissions-Policy": (
         "publickey-credentials-get=(self), publickey-credentials-create=(self),"
         " otp-credentials=(self)"
     ),
-    "Cache-Control": "no-store",
 }
-_TEXT = frozenset({"text/javascript", "text/css", "text/html", "image/svg+xml"})
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_PAGE = {**HEADERS, "Cache-Control": "no-store"}
+_MODULE = {**HEADERS, "Cache-Control": "no-cache"}
+# The edge adds Access-Control-Allow-Origin: * on this one path.
+_CLIENT = {**_MODULE, "Cross-Origin-Resource-Policy": "cross-origin"}
+_CODES = frozenset(code.value for code in Code)
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A file as it is served."""
+def load_assets(*, dev: bool = True, directory: Path = STATIC) -> dict[str, Representation]:
+    """Every file by its name below ``static``; without ``dev``, none of the dev pages' modules.
 
-    body: bytes
-    packed: bytes
-    media_type: str
-    etag: str
-
-    def response(self, request: Request, headers: Mapping[str, str]) -> Response:
-        """The file, or 304 for a client that has it."""
-        tagged = {"ETag": self.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-        if request.headers.get("if-none-match") == self.etag:
-            return Response(status_code=304, headers={**tagged, **headers})
-        body = self.body
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            body, tagged["Content-Encoding"] = self.packed, "gzip"
-        return Response(body, media_type=self.media_type, headers={**tagged, **headers})
-
-
-def _asset(name: str, body: bytes) -> Asset:
-    suffix = name[name.rfind(".") :]
-    media = _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    charset = "; charset=utf-8" if media in _TEXT else ""
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    return Asset(body, gzip.compress(body, mtime=0), media + charset, etag)
-
-
-def load_assets() -> dict[str, Asset]:
-    """Every file under ``static`` by its path; a request can name nothing else."""
-    found: dict[str, Asset] = {}
-
-    def walk(directory: Traversable, prefix: str) -> None:
-        for entry in directory.iterdir():
-            name = prefix + entry.name
-            if entry.is_dir():
-                walk(entry, name + "/")
-            else:
-                found[name] = _asset(name, entry.read_bytes())
-
-    walk(files("authsvc.ui").joinpath("static"), "")
-    return found
+    Raises KeyError for a kind of file that has no media type here.
+    """
+    files = (path for path in sorted(directory.rglob("*")) if path.is_file())
+    named = ((path.relative_to(directory).as_posix(), path) for path in files)
+    return {
+        name: Representation.of(path.read_bytes(), _MEDIA_TYPES[path.suffix])
+        for name, path in named
+        if dev or not name.startswith(_DEV_ONLY)
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """The page that every screen lives in."""
+    """The page that every screen lives in; the address bar decides which one it shows."""
 
-    page: Asset
+    page: Representation
 
     async def __call__(self, request: Request) -> Response:
         return self.answer(request)
 
-    def answer(self, request: Request, *, status: int = 200) -> Response:
-        """The page with its policy; never kept."""
-        headers = {**PAGE_HEADERS, "Vary": "Accept-Encoding"}
-        body = self.page.body
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            body, headers["Content-Encoding"] = self.page.packed, "gzip"
-        return Response(body, status, headers, media_type=self.page.media_type)
+    def answer(self, request: Request, *, known: bool = True) -> Response:
+        """The page with its policy, as 404 where there is no such screen; nobody keeps it."""
+        status = 200 if known else 404
+        return answer(request, self.page, headers=_PAGE, status=status, revalidates=False)
 
 
-def router(assets: Mapping[str, Asset], shell: Shell) -> APIRouter:
-    """Pages, modules and the browser client."""
+def router(assets: Mapping[str, Representation], shell: Shell) -> APIRouter:
+    """The screens, the pages of error codes, the modules and the browser client."""
     routes = APIRouter(include_in_schema=False)
-    routes.include_router(_files(assets))
-    reads = ["GET", "HEAD"]
+    _files(routes, assets)
+    _pages(routes, shell)
+    return routes
 
-    @routes.api_route("/", methods=reads, **door(Level.PUBLIC))
-    @routes.api_route("/ui", methods=reads, **door(Level.PUBLIC))
+
+def _files(routes: APIRouter, assets: Mapping[str, Representation]) -> None:
+    client = assets[CLIENT]
+    modules = {name: one for name, one in assets.items() if name not in (SHELL, CLIENT)}
+
+    async def read_client(request: Request) -> Response:
+        return answer(request, client, headers=_CLIENT)
+
+    async def read_module(request: Request, name: str) -> Response:
+        found = modules.get(name)
+        if found is None:
+            raise Refusal(Code.NOT_FOUND, log="no such module")
+        return answer(request, found, headers=_MODULE)
+
+    _get(routes, "/ui/lib/authsvc.js", read_client)
+    _get(routes, "/ui/static/{name:path}", read_module)
+
+
+def _pages(routes: APIRouter, shell: Shell) -> None:
     async def start() -> Response:
-        """People who come without an address look after their account."""
-        return Response(status_code=302, headers={"Location": "/ui/account"})
+        return RedirectResponse(START, status_code=302)
 
-    @routes.api_route("/ui/{page}", methods=reads, **door(Level.PUBLIC))
     async def screen(request: Request, page: str) -> Response:
-        """A screen, or the page that says there is none."""
-        return shell.answer(request, status=200 if page in PAGES else 404)
+        return shell.answer(request, known=page.removesuffix("/") in PAGES)
 
-    @routes.api_route("/errors/{code}", methods=reads, **door(Level.PUBLIC))
     async def explanation(request: Request, code: str) -> Response:
-        """Cause and cure of an error code."""
-        return shell.answer(request, status=200 if code in Code else 404)
+        return shell.answer(request, known=code in _CODES)
 
-    return routes
+    for path in ("/", "/ui", "/ui/"):
+        _get(routes, path, start)
+    _get(routes, "/ui/{page:path}", screen)
+    _get(routes, "/errors/{code}", explanation)
 
 
-def _files(assets: Mapping[str, Asset]) -> APIRouter:
-    routes = APIRouter()
-    reads = ["GET", "HEAD"]
-
-    @routes.api_route("/ui/lib/authsvc.js", methods=reads, **door(Level.PUBLIC))
-    async def client(request: Request) -> Response:
-        """The one-file browser client, for every origin."""
-        return assets[CLIENT].response(request, {"Cross-Origin-Resource-Policy": "cross-origin"})
-
-    @routes.api_route("/ui/static/{path:path}", methods=reads, **door(Level.PUBLIC))
-    async def module(request: Request, path: str) -> Response:
-        """A module, style sheet or picture of the screens."""
-        asset = assets.get(path)
-        if asset is None:
-            raise Refusal(Code.NOT_FOUND, log="no such file")
-        return asset.response(request, {})
-
-    return routes
+def _get(routes: APIRouter, path: str, endpoint: Callable[..., Awaitable[Response]]) -> None:
+    routes.add_api_route(
+        path, endpoint, methods=["GET"], response_class=Response, **door(Level.PUBLIC)
+    )
