@@ -70,5 +70,5 @@ $(READY): requirements.lock pyproject.toml tools/setup_venv.sh
 $(STAMPS)/js: $(READY) clients/js/package-lock.json clients/js/package.json
 	@mkdir -p $(STAMPS)
 	@echo "Installing the browser client's development tools ..."
-	@cd clients/js && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
+	@cd clients/js && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --loglevel=error --no-audit --no-fund
 	@touch $@
