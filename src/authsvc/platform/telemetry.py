@@ -110,16 +110,17 @@ def _for_people(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
     return {"timestamp": _stamp()[11:23], "level": method} | kept
 
 
+def _as_text() -> Any:
+    # Plain tracebacks: the pretty ones print local variables, secrets among them.
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+
+
 def set_up(*, dev: bool, level: str = "info") -> None:
     """Configure the logs of this process. ``level``: debug, info, warning or error."""
-    processors: list[Any] = [as_json]
-    if dev:
-        plain = structlog.dev.plain_traceback
-        colours = sys.stdout.isatty()
-        text = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)
-        processors = [_for_people, text]
     structlog.configure(
-        processors=processors,
+        processors=[_for_people, _as_text()] if dev else [as_json],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_standard_output,
         cache_logger_on_first_use=True,

@@ -31,7 +31,7 @@ _READ = _SINGLE | {
     b"access-control-request-method",
 }
 _NAMES = {name: name.decode("ascii") for name in _READ}
-_PORT = re.compile(r":[0-9]{1,5}", re.ASCII)
+_PORT = re.compile(r":[0-9]{1,5}\Z", re.ASCII)
 _DEFAULT_PORT = {"https": ":443", "http": ":80"}
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 _ODD_PATH = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]|//|/\.\.?(?:/|\Z)")
