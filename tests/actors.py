@@ -31,7 +31,11 @@ class Browser:
     account_token: str | None = None
 
     def headers(self, extra: dict[str, str] | None = None) -> dict[str, str]:
-        sent = {"User-Agent": self.user_agent, "X-Authsvc-Client": "test/1"}
+        sent = {
+            "User-Agent": self.user_agent,
+            "X-Authsvc-Client": "test/1",
+            "Content-Type": "application/json",
+        }
         if self.origin is not None:
             sent["Origin"] = self.origin
             sent["Sec-Fetch-Site"] = "same-origin" if self.origin == AUTH else "same-site"
@@ -44,9 +48,7 @@ class Browser:
         return await self.http.get(path, headers=self.headers(headers))
 
     async def delete(self, path: str, body: Any = None, **headers: str) -> httpx2.Response:
-        return await self.http.request(
-            "DELETE", path, json=body, headers=self.headers(headers)
-        )
+        return await self.http.request("DELETE", path, json=body, headers=self.headers(headers))
 
     async def resume(self, **body: Any) -> dict[str, Any]:
         """Boot; keeps the access token."""
@@ -86,12 +88,10 @@ class Person:
 
     async def asks_for_mail(self, **extra: Any) -> Mail:
         """Type the address and wait for the message."""
-        answer = await self.browser.post(
-            "/v1/sign-in/email", {"email": self.address, **extra}
-        )
+        answer = await self.browser.post("/v1/sign-in/email", {"email": self.address, **extra})
         assert answer.status_code == 202, answer.text
         await self.deliver()
-        return self.inbox.last(self.address)
+        return self.inbox.last_link(self.address)
 
     async def signs_in_by_code(self, **extra: Any) -> dict[str, Any]:
         """The whole way with the code."""

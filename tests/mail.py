@@ -71,7 +71,13 @@ class Inbox:
         assert mine, f"no mail for {address}"
         return mine[-1]
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+    def last_link(self, address: str) -> Mail:
+        """The newest message with a sign-in link or invitation, past any notices."""
+        mine = [mail for mail in self.to(address) if "/ui/link?t=" in mail.text]
+        assert mine, f"no link for {address}"
+        return mine[-1]
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 aiosmtpd calls it so
         parsed = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(parsed, EmailMessage)
         self.mails.append(Mail(tuple(envelope.rcpt_tos), parsed))

@@ -1,7 +1,7 @@
 """The application: routers, problem handlers, the edge, and the loops beside them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -139,7 +139,7 @@ def edge_rules(services: Services) -> EdgeRules:
 
 def _lifespan(services: Services) -> Any:
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         warm()
         async with AsyncExitStack() as closing:
             closing.push_async_callback(services.stop)

@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError
 
 from authsvc.abuse.limits import LimitSettings
 from authsvc.accounts.settings import SignUpSettings
-from authsvc.clients.settings import ClientSettings, client_problems
+from authsvc.clients.settings import ClientSettings
 from authsvc.crypto.keyring import MIN_SECRET_BYTES
 from authsvc.guesses.settings import GuessSettings, MailCapSettings
 from authsvc.keys.settings import KeySettings, SigningSettings

@@ -56,7 +56,7 @@ def settings_for(backend: Any, inbox: Inbox, **changes: Any) -> Settings:
         "app_name": "Acme",
         "database_url": backend.database_url,
         "redis_url": backend.redis_url,
-        "store": {"prefix": backend.key_prefix},
+        "store": {"prefix": backend.key_prefix, "timeout": 2.0},
         "secret_key": SECRET,
         "mail": {"smtp_url": inbox.url, "from": "Acme <no-reply@example.com>"},
         "verify": {"floor": 0.0},

@@ -57,6 +57,4 @@ class Guard:
 def _require(verdict: Verdict) -> None:
     if not verdict.allowed:
         kind = (verdict.key or "").split(":")[1:2]
-        raise Refusal(
-            Code.RATE_LIMITED, retry_after=ceil(verdict.retry_after), log=f"limit {kind}"
-        )
+        raise Refusal(Code.RATE_LIMITED, retry_after=ceil(verdict.retry_after), log=f"limit {kind}")

@@ -21,7 +21,6 @@ from authsvc.platform.http.provide import caller, service
 from authsvc.sessions.service import Listed
 from authsvc.verify.fastapi import Principal, Verifier
 
-
 PREFIX = "/v1/account"
 
 
@@ -65,17 +64,17 @@ def _item(listed: Listed, *, current: str) -> SessionItem:
 
 def _profile(auth: Verifier) -> APIRouter:
     routes = APIRouter(prefix=PREFIX)
-    signed_in = Annotated[Principal, Depends(auth.require_auth())]
+    bearer = Depends(auth.require_auth())
 
     @routes.get("", **door(Level.ACCESS))
-    async def read_account(request: Request, principal: signed_in) -> Profile:
+    async def read_account(request: Request, principal: Annotated[Principal, bearer]) -> Profile:
         """The signed-in person's profile."""
         own = service(request, OwnAccount)
         return _wire(await own.profile(_me(principal)))
 
     @routes.patch("", **door(Level.ACCESS))
     async def change_account(
-        request: Request, principal: signed_in, change: ProfileChange
+        request: Request, principal: Annotated[Principal, bearer], change: ProfileChange
     ) -> Profile:
         """Merge changes of name and locale; null clears a member. Spec: RFC 7396."""
         own = service(request, OwnAccount)
@@ -87,10 +86,12 @@ def _profile(auth: Verifier) -> APIRouter:
 
 def _sessions(auth: Verifier) -> APIRouter:
     routes = APIRouter(prefix=f"{PREFIX}/sessions")
-    signed_in = Annotated[Principal, Depends(auth.require_auth())]
+    bearer = Depends(auth.require_auth())
 
     @routes.get("", **door(Level.ACCESS))
-    async def list_sessions(request: Request, principal: signed_in) -> SessionList:
+    async def list_sessions(
+        request: Request, principal: Annotated[Principal, bearer]
+    ) -> SessionList:
         """Every browser and app that is signed in, this one first."""
         own = service(request, OwnAccount)
         found = await own.list_sessions(_me(principal))
@@ -98,7 +99,9 @@ def _sessions(auth: Verifier) -> APIRouter:
         return SessionList(items=items, next_cursor=None)
 
     @routes.delete("/{session_id}", status_code=204, **door(Level.ACCESS))
-    async def end_session(request: Request, principal: signed_in, session_id: str) -> Response:
+    async def end_session(
+        request: Request, principal: Annotated[Principal, bearer], session_id: str
+    ) -> Response:
         """Sign out one browser or app; may be repeated."""
         own = service(request, OwnAccount)
         await own.revoke(_me(principal), session_id, caller=caller(request))
@@ -106,13 +109,11 @@ def _sessions(auth: Verifier) -> APIRouter:
 
     @routes.post("/revoke", **door(Level.ACCESS, Code.IDEMPOTENCY_KEY_REUSED))
     async def end_sessions(
-        request: Request, principal: signed_in, asked: RevokeRequest
+        request: Request, principal: Annotated[Principal, bearer], asked: RevokeRequest
     ) -> Revoked:
         """Sign out everywhere else, or everywhere."""
         own = service(request, OwnAccount)
-        count = await own.revoke_many(
-            _me(principal), scope=asked.scope, caller=caller(request)
-        )
+        count = await own.revoke_many(_me(principal), scope=asked.scope, caller=caller(request))
         return Revoked(revoked=count)
 
     return routes

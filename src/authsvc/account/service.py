@@ -80,8 +80,6 @@ class OwnAccount:
                 tx, user_id=me.user_id, reason=reason, sparing=sparing
             )
             if count:
-                event = SessionsRevoked(
-                    user_id=me.user_id, scope=scope, count=count, reason=reason
-                )
+                event = SessionsRevoked(user_id=me.user_id, scope=scope, count=count, reason=reason)
                 await self.audit.record(tx, event, caller=caller)
         return count

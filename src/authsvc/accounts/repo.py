@@ -9,10 +9,10 @@ from authsvc.accounts.tables import User, UserEmail
 from authsvc.platform.db.once import insert_once
 from authsvc.platform.db.uow import Tx
 
-AccountRow = Row[tuple[User, UserEmail]]
+AccountRow = Row[User, UserEmail]
 
 
-def _accounts() -> Select[tuple[User, UserEmail]]:
+def _accounts() -> Select[User, UserEmail]:
     return select(User, UserEmail).join(
         UserEmail, (UserEmail.user_id == User.id) & UserEmail.is_primary
     )

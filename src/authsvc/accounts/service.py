@@ -57,7 +57,7 @@ class Proven:
 
 
 def _account(row: repo.AccountRow) -> Account:
-    user, email = row.tuple()
+    user, email = row
     return Account(
         id=UserId(user.id),
         status=Status(user.status),

@@ -20,9 +20,7 @@ async def add(
         await tx.session.execute(insert(EventPending).values(event_id=event["id"]))
 
 
-async def pending(
-    tx: Tx, *, limit: int
-) -> Sequence[tuple[EventRow, EventOrigin | None]]:
+async def pending(tx: Tx, *, limit: int) -> Sequence[tuple[EventRow, EventOrigin | None]]:
     """The oldest events the relay has not seen, locked against other relays."""
     waiting = (
         select(EventPending.event_id)

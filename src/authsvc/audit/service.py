@@ -43,8 +43,9 @@ class Audit:
         data = asdict(event)
         user_id = data.pop("user_id", None)
         session_id = data.pop("session_id", None)
-        row = {
-            "id": new_id(EVENT),
+        id = new_id(EVENT)
+        row: dict[str, Any] = {
+            "id": id,
             "at": tx.now,
             "name": event.name,
             "user_id": user_id,
@@ -53,7 +54,7 @@ class Audit:
             "data": json.dumps(data, separators=(",", ":")),
         }
         relayed = event.name not in _UNRELAYED
-        await repo.add(tx, row, _origin(row["id"], caller), pending=relayed)
+        await repo.add(tx, row, _origin(id, caller), pending=relayed)
         if relayed:
             tx.wake_worker()
         log.info(
@@ -65,7 +66,7 @@ class Audit:
             kid=data.get("kid"),
             action=data.get("action"),
         )
-        return str(row["id"])
+        return id
 
     async def pending(self, tx: Tx, *, limit: int) -> list[Happened]:
         """The oldest events nothing has reacted to yet."""

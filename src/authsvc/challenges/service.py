@@ -33,9 +33,7 @@ class Challenges:
     store: Ephemeral
     clock: Clock
 
-    async def save_new(
-        self, kind: str, id: str, record: Mapping[str, Any], *, ttl: int
-    ) -> None:
+    async def save_new(self, kind: str, id: str, record: Mapping[str, Any], *, ttl: int) -> None:
         """Keep a new record for ``ttl`` seconds; the id must be new."""
         end = self.clock.now() + timedelta(seconds=ttl)
         if not await self.store.put_if_absent(_key(kind, id), _pack(record, end), ttl=ttl):
@@ -51,9 +49,7 @@ class Challenges:
             return None
         return Stored(record, found.version, end)
 
-    async def replace(
-        self, kind: str, id: str, stored: Stored, record: Mapping[str, Any]
-    ) -> bool:
+    async def replace(self, kind: str, id: str, stored: Stored, record: Mapping[str, Any]) -> bool:
         """Write the record if nobody wrote since it was loaded; its end stays."""
         ttl = (stored.expires_at - self.clock.now()).total_seconds()
         if ttl <= 0:
@@ -76,7 +72,7 @@ class Challenges:
         key = _key("browser", browser)
         for _ in range(_TRIES):
             found = await self.store.get(key)
-            ids = json.loads(found.value) if found else []
+            ids: list[str] = json.loads(found.value) if found else []
             packed = json.dumps([*ids, id][-MAX_PER_BROWSER:]).encode()
             version = found.version if found else 0
             if await self.store.compare_and_set(key, packed, version=version, ttl=ttl):

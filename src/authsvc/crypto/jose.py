@@ -50,8 +50,9 @@ class Signer:
     def public_jwk(self) -> dict[str, str]:
         """The public half as published in the JWKS. Spec: RFC 7517 §4."""
         public = _joserfc_key(self.key).as_dict(private=False)
-        parts = {name: str(public[name]) for name in ("kty", "crv", "x", "y", "n", "e")
-                 if name in public}
+        parts = {
+            name: str(public[name]) for name in ("kty", "crv", "x", "y", "n", "e") if name in public
+        }
         return {**parts, "kid": self.kid, "use": "sig", "alg": self.alg.value}
 
     def private_bytes(self) -> bytes:

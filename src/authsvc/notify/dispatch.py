@@ -90,9 +90,7 @@ class Dispatch:
         """None when sent, the wait before the next try, or why it was given up."""
         words = {"template": claimed.template, "attempts": claimed.attempts}
         try:
-            message = Message.unpack(
-                self.sealer.open(claimed.payload, place=place(claimed.id))
-            )
+            message = Message.unpack(self.sealer.open(claimed.payload, place=place(claimed.id)))
             if message.expires_at is not None and message.expires_at <= self.uow.clock.now():
                 log.warning("mail_expired", **words, fix="mail.smtp_url: is the server reachable?")
                 return "expired"

@@ -38,7 +38,7 @@ class MailSettings(BaseModel):
     @field_validator("sender")
     @classmethod
     def _sender(cls, text: str) -> str:
-        name, address = parseaddr(text)
+        address = parseaddr(text)[1]
         if "@" not in address or "\n" in text or "\r" in text:
             raise ValueError("must look like Acme <no-reply@example.com>")
         return text

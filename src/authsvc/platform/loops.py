@@ -57,6 +57,6 @@ class Loop:
         try:
             await job.run()
         except Exception as error:  # the loop outlives any one job
-            log.error("job_failed", job=job.name, error=type(error).__name__, exc_info=True)
+            log.exception("job_failed", job=job.name, error=type(error).__name__)
             return error
         return None

@@ -101,7 +101,11 @@ async def is_live(tx: Tx, session_id: str) -> bool:
 
 
 async def revoke(
-    tx: Tx, *, reason: str, user_id: str | None = None, only: str | None = None,
+    tx: Tx,
+    *,
+    reason: str,
+    user_id: str | None = None,
+    only: str | None = None,
     sparing: str | None = None,
 ) -> list[str]:
     """End sessions and give back the ids of those that were still open."""

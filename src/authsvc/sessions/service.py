@@ -291,9 +291,7 @@ class Sessions:
         browser = await repo.browser_of(tx, session_id)
         if browser is None:
             return True
-        return await repo.browser_known(
-            tx, user_id=user_id, session_id=session_id, browser=browser
-        )
+        return await repo.browser_known(tx, user_id=user_id, session_id=session_id, browser=browser)
 
     async def age(self, tx: Tx, *, user_id: str, seconds: int) -> int:
         """Move proof times back by so many seconds (dev mode); how many sessions."""

@@ -52,6 +52,13 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Found(Held):
+    """A flow that belongs to the browser or app that asks."""
+
+    asker: Asker
+
+
+@dataclass(frozen=True, slots=True)
 class Attempts:
     """Begins, finds and moves attempts. Raises store_unavailable when the store is away."""
 
@@ -71,7 +78,7 @@ class Attempts:
         stored = await self.challenges.load(_KIND, flow_id)
         return None if stored is None else Held(Flow.from_record(stored.record), stored)
 
-    async def find(self, asker: Asker | None, flow_id: str | None) -> Held:
+    async def find(self, asker: Asker | None, flow_id: str | None) -> Found:
         """The attempt this browser means: the named one, else its newest.
 
         Raises flow_expired, also for an attempt of another browser.
@@ -81,7 +88,7 @@ class Attempts:
             for candidate in ids:
                 held = await self.load(candidate)
                 if held is not None and held.flow.browser == asker.hash:
-                    return held
+                    return Found(held.flow, held.stored, asker)
         raise Refusal(Code.FLOW_EXPIRED, log="no such attempt in this browser")
 
     async def pending(self, asker: Asker | None) -> Flow | None:

@@ -97,9 +97,7 @@ class Envelopes:
 
     def flow_done(self, flow: Flow, *, asker: Asker) -> Done:
         """The attempt is finished: a browser resumes, a native app exchanges its flow token."""
-        return Done(
-            next="done", flow=self.flow_info(flow, asker=asker), return_to=flow.return_to
-        )
+        return Done(next="done", flow=self.flow_info(flow, asker=asker), return_to=flow.return_to)
 
     def flow_info(self, flow: Flow, *, asker: Asker) -> FlowInfo:
         """The attempt's name and end; its token only for the native app that holds it."""

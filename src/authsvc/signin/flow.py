@@ -64,9 +64,7 @@ class Flow:
     def mailed(self, *, mail_id: str, resend_at: datetime, mail_expires_at: datetime) -> "Flow":
         """After another mail went out; a finished flow sends none."""
         self.require(Step.CHECK_EMAIL)
-        return replace(
-            self, mail_id=mail_id, resend_at=resend_at, mail_expires_at=mail_expires_at
-        )
+        return replace(self, mail_id=mail_id, resend_at=resend_at, mail_expires_at=mail_expires_at)
 
     def finished(self, *, session_id: str) -> "Flow":
         """After the session was opened."""

@@ -58,7 +58,9 @@ class ResumeEndpoint:
         response = Response(body, media_type="application/json")
         if resumed.refreshed is not None:
             live = resumed.refreshed.live
-            self.cookies.set_session(response, resumed.refreshed.credential, max_age=cookie_age(live))
+            self.cookies.set_session(
+                response, resumed.refreshed.credential, max_age=cookie_age(live)
+            )
         return response
 
     def _client(self, origin: str | None) -> Client:

@@ -18,8 +18,8 @@ from authsvc.platform.i18n.catalogue import Catalogue
 from authsvc.signin import hint
 from authsvc.signin.attempts import Asker, Attempts, known_asker, new_asker
 from authsvc.signin.envelopes import Envelopes, done
-from authsvc.signin.flow import Step
 from authsvc.signin.floor import at_least
+from authsvc.signin.flow import Step
 from authsvc.signin.methods.email import METHOD, Asked, EmailStart
 from authsvc.signin.methods.email_proof import Confirmation, EmailProof, SignedIn
 from authsvc.signin.pending import Pending
@@ -151,6 +151,7 @@ def _starting() -> APIRouter:
     @routes.post(
         "/sign-in/email",
         status_code=202,
+        response_model_exclude_none=True,
         **door(
             Level.ANON,
             Code.RETURN_TO_NOT_ALLOWED,
@@ -175,19 +176,17 @@ def _starting() -> APIRouter:
     @routes.post(
         "/sign-in/email/resend",
         status_code=202,
+        response_model_exclude_none=True,
         **door(Level.FLOW, Code.RESEND_TOO_SOON, Code.EMAIL_UNAVAILABLE),
     )
-    async def resend_email(
-        request: Request, body: Annotated[FlowRequest, Body()]
-    ) -> CheckEmail:
+    async def resend_email(request: Request, body: Annotated[FlowRequest, Body()]) -> CheckEmail:
         """Send another message for the same attempt; the older one is void."""
         desk, who = service(request, SignInDesk), caller(request)
         asker = desk.asker(request, body.flow_token)
         held = await desk.attempts.find(asker, body.flow)
         own = desk.knows(request, held.flow.address)
         flow = await desk.start.resend(held, own=own, caller=who)
-        assert asker is not None
-        return await desk.pending.check_email(flow, asker=asker)
+        return await desk.pending.check_email(flow, asker=held.asker)
 
     return routes
 
@@ -196,7 +195,9 @@ def _proving() -> APIRouter:
     routes = APIRouter()
     wrong = (Code.CODE_INCORRECT, Code.CHALLENGE_EXPIRED, Code.TOO_MANY_ATTEMPTS)
 
-    @routes.post("/sign-in/email/code", **door(Level.FLOW, *wrong, *GATE))
+    @routes.post(
+        "/sign-in/email/code", response_model_exclude_none=True, **door(Level.FLOW, *wrong, *GATE)
+    )
     async def sign_in_by_code(request: Request, response: Response, body: CodeRequest) -> Done:
         """Sign in the asking browser or app by the mailed code."""
         desk, who = service(request, SignInDesk), caller(request)
@@ -204,7 +205,7 @@ def _proving() -> APIRouter:
             asker = desk.asker(request, body.flow_token)
             held = await desk.attempts.find(asker, body.flow)
             signed_in = await desk.proof.by_code(held, body.code, caller=who)
-        return desk.done(response, signed_in, asker=asker)
+        return desk.done(response, signed_in, asker=held.asker)
 
     @routes.post("/sign-in/link/inspect", **door(Level.MAIL))
     async def inspect_link(request: Request, body: LinkRequest) -> LinkInfo:
@@ -227,7 +228,9 @@ def _proving() -> APIRouter:
         )
 
     @routes.post(
-        "/sign-in/link/confirm", **door(Level.MAIL, Code.OTHER_BROWSER, *wrong, *GATE)
+        "/sign-in/link/confirm",
+        response_model_exclude_none=True,
+        **door(Level.MAIL, Code.OTHER_BROWSER, *wrong, *GATE),
     )
     async def confirm_link(request: Request, response: Response, body: ConfirmRequest) -> Done:
         """The pressed button: signs in the asking browser, any other only with the code."""
@@ -244,7 +247,7 @@ def _proving() -> APIRouter:
 def _attempts() -> APIRouter:
     routes = APIRouter()
 
-    @routes.get("/flow", **door(Level.FLOW))
+    @routes.get("/flow", response_model_exclude_none=True, **door(Level.FLOW))
     async def read_flow(request: Request, flow: str | None = None) -> Envelope:
         """The envelope of an attempt again: after a reload, or for a tab that waits.
 
@@ -253,10 +256,9 @@ def _attempts() -> APIRouter:
         desk = service(request, SignInDesk)
         asker = desk.asker(request, None)
         held = await desk.attempts.find(asker, flow)
-        assert asker is not None
         if held.flow.step is Step.DONE:
-            return desk.envelopes.flow_done(held.flow, asker=asker)
-        return await desk.pending.check_email(held.flow, asker=asker)
+            return desk.envelopes.flow_done(held.flow, asker=held.asker)
+        return await desk.pending.check_email(held.flow, asker=held.asker)
 
     @routes.delete("/flow", status_code=204, **door(Level.FLOW))
     async def drop_flow(request: Request, body: FlowRequest | None = None) -> Response:

@@ -16,6 +16,7 @@ from authsvc.signin.attempts import known_asker
 from authsvc.signin.resume import ResumeEndpoint
 from authsvc.signin.schemas import (
     Config,
+    Done,
     Envelope,
     Links,
     LogoutRequest,
@@ -48,9 +49,7 @@ class SessionDesk:
         """The registered native client; raises validation_failed."""
         client = self.clients.by_id(client_id)
         if client is None or not client.native:
-            raise Refusal(
-                Code.VALIDATION_FAILED, pointer="#/client_id", log="not a native client"
-            )
+            raise Refusal(Code.VALIDATION_FAILED, pointer="#/client_id", log="not a native client")
         return client
 
 
@@ -80,11 +79,13 @@ def _resuming() -> APIRouter:
 
 def _ending(auth: Verifier) -> APIRouter:
     routes = APIRouter(tags=["session"])
-    maybe = Annotated[Principal | None, Depends(auth.require_auth(optional=True))]
+    bearer = Depends(auth.require_auth(optional=True))
 
     @routes.post("/logout", status_code=204, **door(Level.COOKIE))
     async def sign_out(
-        request: Request, principal: maybe, body: LogoutRequest | None = None
+        request: Request,
+        principal: Annotated[Principal | None, bearer],
+        body: LogoutRequest | None = None,
     ) -> Response:
         """End this session, the others or all. Browsers by cookie, native apps by bearer."""
         desk, who = service(request, SessionDesk), caller(request)
@@ -94,9 +95,7 @@ def _ending(auth: Verifier) -> APIRouter:
         if who.origin is None:
             if principal is None:
                 raise Refusal(Code.TOKEN_MISSING, log="native sign-out without bearer")
-            await desk.door.end(
-                principal.sub, session_id=principal.sid, scope=scope, caller=who
-            )
+            await desk.door.end(principal.sub, session_id=principal.sid, scope=scope, caller=who)
             return response
         jar = desk.cookies.read(request.scope["headers"])
         await desk.door.sign_out(jar.session, scope=scope, caller=who)
@@ -115,6 +114,7 @@ def _native() -> APIRouter:
     @routes.post(
         "/token",
         response_model=TokenAnswer | SignIn,
+        response_model_exclude_none=True,
         **door(Level.ANON, Code.FLOW_EXPIRED, Code.FLOW_STEP_MISMATCH),
     )
     async def native_token(request: Request, body: TokenRequest) -> TokenAnswer | SignIn:
@@ -145,17 +145,18 @@ def _native() -> APIRouter:
 
 
 def _tokens(resumed: Resumed) -> TokenAnswer | SignIn:
-    body = resumed.body
-    if isinstance(body, SignIn):
-        return body
-    if resumed.refreshed is None or not isinstance(body.access_token, str):
-        raise RuntimeError("a native refresh ended without tokens")
-    return TokenAnswer(
-        access_token=body.access_token,
-        token_type="Bearer",
-        expires_in=body.expires_in or 0,
-        refresh_token=resumed.refreshed.credential,
-    )
+    match resumed.body:
+        case SignIn() as body:
+            return body
+        case Done(access_token=str() as token, expires_in=int() as life) if resumed.refreshed:
+            return TokenAnswer(
+                access_token=token,
+                token_type="Bearer",
+                expires_in=life,
+                refresh_token=resumed.refreshed.credential,
+            )
+        case _:
+            raise RuntimeError("a native refresh ended without tokens")
 
 
 def _starting() -> APIRouter:

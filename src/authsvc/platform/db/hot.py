@@ -5,19 +5,27 @@ are plain tuples. The choice is measured: docs/adr/0002-hot-statements.md.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import aiosqlite
-import asyncpg
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy.engine import make_url
 
 from authsvc.kernel.errors import Code, Refusal
 from authsvc.platform.db.engine import Database
 
-_LOST = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError,
-         asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError,
-         asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
+_LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+)
 _TRIES = 2
 
 
@@ -59,7 +67,7 @@ class PostgresHot:
     async def _open(self) -> Any:
         if self._pool is None:
             url = self.database.engine.url.set(drivername="postgresql")
-            pool = asyncpg.create_pool(
+            pool = cast(Any, asyncpg).create_pool(
                 url.render_as_string(hide_password=False),
                 min_size=0,
                 max_size=self.size,

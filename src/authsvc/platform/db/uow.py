@@ -1,7 +1,7 @@
 """The unit of work: one visible transaction for each journey."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,7 +42,7 @@ class UnitOfWork:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
-    async def __call__(self) -> AsyncIterator[Tx]:
+    async def __call__(self) -> AsyncGenerator[Tx]:
         turn = self.database.writer if self.database.is_sqlite else nullcontext()
         async with turn, self._open(reading=False) as tx:
             yield tx
@@ -50,20 +50,21 @@ class UnitOfWork:
             self.wake.set()
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Tx]:
+    async def reading(self) -> AsyncGenerator[Tx]:
         """A transaction that only reads; on SQLite it waits for no writer."""
         async with self._open(reading=True) as tx:
             yield tx
 
     @asynccontextmanager
-    async def _open(self, *, reading: bool) -> AsyncIterator[Tx]:
+    async def _open(self, *, reading: bool) -> AsyncGenerator[Tx]:
         engine = self.database.engine.execution_options(authsvc_reading=reading)
         try:
-            async with AsyncSession(engine, expire_on_commit=False) as session:
-                async with session.begin():
-                    yield Tx(session=session, now=self.clock.now(), dialect=self.database.dialect)
+            async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+                yield Tx(session=session, now=self.clock.now(), dialect=self.database.dialect)
         except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
-            raise Refusal(Code.STORE_UNAVAILABLE, log=f"database: {type(error).__name__}") from error
+            raise Refusal(
+                Code.STORE_UNAVAILABLE, log=f"database: {type(error).__name__}"
+            ) from error
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise Refusal(Code.STORE_UNAVAILABLE, log="database: connection lost") from error

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from redis.asyncio import Redis
 from redis.asyncio.connection import ConnectionPool
@@ -48,7 +48,8 @@ for i, key in ipairs(KEYS) do
   after[i] = due
 end
 for i, key in ipairs(KEYS) do
-  redis.call('SET', key, string.format('%.6f', after[i]), 'PX', math.ceil(tonumber(ARGV[2 * i]) * 1000))
+  local life = math.ceil(tonumber(ARGV[2 * i]) * 1000)
+  redis.call('SET', key, string.format('%.6f', after[i]), 'PX', life)
 end
 return {1, '0', ''}
 """
@@ -72,7 +73,7 @@ class RedisStore:
     _closed_until: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
-        pool: ConnectionPool[Any] = ConnectionPool.from_url(
+        pool: ConnectionPool = cast(Any, ConnectionPool).from_url(
             self.url,
             socket_timeout=self.timeout,
             socket_connect_timeout=self.timeout,
@@ -93,9 +94,7 @@ class RedisStore:
                 return await run()
         except (RedisError, OSError, TimeoutError) as error:
             self._closed_until = asyncio.get_running_loop().time() + self.breaker
-            raise Refusal(
-                Code.STORE_UNAVAILABLE, log=f"store: {type(error).__name__}"
-            ) from error
+            raise Refusal(Code.STORE_UNAVAILABLE, log=f"store: {type(error).__name__}") from error
 
     async def _script(self, text: str, keys: Sequence[str], *args: Any) -> Any:
         named = [self.prefix + key for key in keys]
@@ -132,7 +131,7 @@ class RedisStore:
         return Verdict(allowed=False, retry_after=float(wait), key=plain)
 
     async def ping(self) -> None:
-        await self._call(self._redis.ping)
+        await self._call(cast(Any, self._redis).ping)
 
     async def aclose(self) -> None:
         await self._redis.aclose()

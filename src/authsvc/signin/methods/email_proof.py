@@ -146,9 +146,7 @@ class EmailProof:
         ``renewable`` = the person can ask for a new message, so nobody waits for this one.
         """
         settings = self.guesses.settings
-        used = await self.guesses.spend(
-            "flow", mail, maximum=settings.flow, window=settings.window
-        )
+        used = await self.guesses.spend("flow", mail, maximum=settings.flow, window=settings.window)
         if used is None and renewable:
             raise Refusal(Code.CHALLENGE_EXPIRED, log="the message's tries are spent")
         if used is None:
