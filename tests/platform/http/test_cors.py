@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from authsvc.platform.http.cors import headers_for
-from tests.platform.http.conftest import AUTH, SPA, Raw, Wire
+from tests.platform.http.small_app import AUTH, SPA
+from tests.platform.http.wire import Raw, Wire
 
 ORIGIN = b"access-control-allow-origin"
 CREDENTIALS = b"access-control-allow-credentials"

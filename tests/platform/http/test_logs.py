@@ -10,7 +10,7 @@ import structlog
 
 from authsvc.kernel.secret import Secret
 from authsvc.platform import telemetry
-from tests.platform.http.conftest import Pairs, Wire
+from tests.platform.http.wire import Pairs, Wire
 
 FIREFOX = b"Mozilla/5.0 (X11; Linux x86_64; rv:148.0) Gecko/20100101 Firefox/148.0"
 JSON: Pairs = [(b"content-type", b"application/json")]

@@ -15,7 +15,7 @@ from authsvc.verify.errors import (
     KeysUnavailable,
     TokenMissing,
 )
-from tests.platform.http.conftest import AUTH, CATALOGUE, document
+from tests.platform.http.small_app import AUTH, CATALOGUE, document
 
 
 @pytest.mark.parametrize("code", list(Code))
