@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path as FilePath
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -13,7 +13,6 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -21,32 +20,24 @@ from sqlalchemy.exc import ArgumentError
 
 from authsvc.abuse.limits import LimitSettings
 from authsvc.accounts.settings import SignUpSettings
-from authsvc.clients.settings import ClientSettings
+from authsvc.clients.origins import origin_of, origin_problem
+from authsvc.clients.settings import ClientSettings, client_problems
 from authsvc.crypto.keyring import MIN_SECRET_BYTES
 from authsvc.guesses.settings import GuessSettings, MailCapSettings
 from authsvc.keys.settings import KeySettings, SigningSettings
 from authsvc.notify.settings import MailSettings
 from authsvc.onetime.settings import OneTimeSettings
 from authsvc.platform.db.engine import DatabaseSettings, async_url
+from authsvc.platform.secrets.building import SettingsError, build
 from authsvc.platform.secrets.files import ReadFile, read_text
-from authsvc.platform.secrets.sources import CONFIG_VARIABLE, Gathered, Toml, gather
+from authsvc.platform.secrets.sources import CONFIG_VARIABLE, Toml, gather
 from authsvc.platform.secrets.strength import weakness
-from authsvc.platform.secrets.tree import Path, dotted, variable
 from authsvc.sessions.settings import SessionSettings
 from authsvc.signin.settings import FlowSettings, VerifySettings
 from authsvc.tokens.settings import TokenSettings
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 Network = IPv4Network | IPv6Network
-
-
-class SettingsError(ValueError):
-    """The settings cannot be used; ``problems`` are sentences that name them, without values."""
-
-    def __init__(self, *problems: str) -> None:
-        more = f" (and {len(problems) - 1} more: authsvc config check)" if problems[1:] else ""
-        super().__init__(problems[0] + more)
-        self.problems = problems
 
 
 class Env(StrEnum):
@@ -197,9 +188,10 @@ class Settings(_Branch):
             raise ValueError("must be a URL such as https://auth.example.com")
         if parts.path not in ("", "/") or parts.query or parts.fragment:
             raise ValueError("must have no path, query or fragment")
-        if parts.scheme == "http" and parts.hostname not in LOCAL_HOSTS:
-            raise ValueError("must begin with https://, except on localhost")
-        return f"{parts.scheme}://{parts.netloc.lower()}"
+        problem = origin_problem(origin_of(text))
+        if problem is not None:
+            raise ValueError(problem)
+        return origin_of(text)
 
     @field_validator("database_url")
     @classmethod
@@ -212,11 +204,7 @@ class Settings(_Branch):
     @field_validator("redis_url")
     @classmethod
     def _redis_url(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is None or urlsplit(url.get_secret_value()).scheme in (
-            "redis",
-            "rediss",
-            "unix",
-        ):
+        if url is None or urlsplit(url.get_secret_value()).scheme in ("redis", "rediss", "unix"):
             return url
         raise ValueError("must be a redis://, rediss:// or unix:// URL")
 
@@ -226,6 +214,15 @@ class Settings(_Branch):
         if any(len(key.get_secret_value().encode()) < MIN_SECRET_BYTES for key in keys):
             raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes")
         return keys
+
+    @model_validator(mode="after")
+    def _clients_fit(self) -> Self:
+        problems = client_problems(
+            self.clients, public_url=self.public_url, dev=self.env is Env.DEV
+        )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
 
     @model_validator(mode="after")
     def _safe_for_its_env(self) -> Self:
@@ -255,29 +252,10 @@ class Settings(_Branch):
 
 
 def load(
-    environ: Mapping[str, str],
-    *,
-    toml: Toml | None = None,
-    read_file: ReadFile = read_text,
+    environ: Mapping[str, str], *, toml: Toml | None = None, read_file: ReadFile = read_text
 ) -> Settings:
     """The settings of these sources; raises SettingsError. Touches only the files named."""
-    return build(gather(Settings, environ, toml=toml, read_file=read_file))
-
-
-def build(gathered: Gathered) -> Settings:
-    """The settings that were gathered; raises SettingsError with every problem."""
-    problems = list(gathered.problems)
-    try:
-        settings = Settings.model_validate(gathered.nested())
-    except ValidationError as error:
-        for entry in error.errors(include_input=False, include_url=False):
-            sentence = _sentence(entry["loc"], entry, gathered)
-            if sentence not in problems:
-                problems.append(sentence)
-        raise SettingsError(*problems) from None
-    if problems:
-        raise SettingsError(*problems)
-    return settings
+    return build(Settings, gather(Settings, environ, toml=toml, read_file=read_file))
 
 
 def find_toml(environ: Mapping[str, str]) -> Toml | None:
@@ -295,30 +273,17 @@ def find_toml(environ: Mapping[str, str]) -> Toml | None:
         raise SettingsError(f"{CONFIG_VARIABLE}: {path} {error}") from error
 
 
-def _sentence(loc: tuple[int | str, ...], entry: Any, gathered: Gathered) -> str:
-    path: Path = tuple(str(part) for part in loc)
-    message: str = entry["msg"].removeprefix("Value error, ")
-    if not path:
-        return message
-    if entry["type"] == "missing":
-        return f"{dotted(path)} is not set; put it into authsvc.toml or set {variable(path)}"
-    while len(path) > 1 and path not in gathered.values:
-        path = path[:-1]
-    setting = gathered.values.get(path)
-    name = dotted(path) if setting is None else setting.source
-    if setting is not None and not name.startswith("AUTHSVC_"):
-        name = f"{dotted(path)} in {setting.source}"
-    if entry["type"] in ("tuple_type", "list_type"):
-        message = 'must be a list, in a variable written as JSON: ["…"]'
-    return f"{name}: {message[:1].lower()}{message[1:]}"
-
-
 def unsafe(settings: Settings, *, command: str) -> list[str]:
-    """Why this command must not run with these settings: sentences that name the setting."""
+    """Why this command must not run with these settings: sentences that name the setting.
+
+    Other unsafe values (a weak secret, plain http, dev mode in public) make no settings at all.
+    """
     found: list[str] = []
-    if settings.workers > 1 and settings.redis_url is None:
+    if command == "serve" and settings.workers > 1 and settings.redis_url is None:
         found.append(
             f"workers is {settings.workers}, but without redis_url the store lives in one"
             " process: set redis_url, or workers = 1"
         )
+    if settings.env is Env.PRODUCTION and settings.mail.smtp_url is None:
+        found.append("mail.smtp_url is not set, so nobody could get a sign-in link")
     return found

@@ -4,9 +4,10 @@ import secrets
 
 import pytest
 
+from authsvc.platform.secrets.building import SettingsError
 from authsvc.platform.secrets.strength import weakness
 from authsvc.platform.secrets.tree import leaves
-from authsvc.settings import Settings, SettingsError, load, unsafe
+from authsvc.settings import Settings, load, unsafe
 from tests.settings.test_sources import KEY, REQUIRED
 
 

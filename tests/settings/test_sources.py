@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from authsvc.platform.secrets.building import SettingsError
 from authsvc.platform.secrets.files import Unreadable, read_text
 from authsvc.platform.secrets.sources import Toml
-from authsvc.settings import SettingsError, find_toml, load
+from authsvc.settings import find_toml, load
 
 KEY = "q8Zk3vW0yTn5LrB2xHs7DfGj9MpCa4Ue"
 OTHER_KEY = "eU4aCpM9jGfD7sHx2BrL5nTy0Wv3kZ8q"

@@ -12,9 +12,10 @@ from pydantic import BaseModel, SecretStr
 from authsvc.cli import output
 from authsvc.cli.example import example
 from authsvc.cli.running import WRONG, run_app
+from authsvc.platform.secrets.building import SettingsError, build
 from authsvc.platform.secrets.sources import gather
 from authsvc.platform.secrets.tree import ANY, Leaf, Path, dotted, leaves
-from authsvc.settings import Settings, SettingsError, build, find_toml, unsafe
+from authsvc.settings import Settings, find_toml, unsafe
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Settings.")
 
@@ -28,7 +29,7 @@ def run(arguments: Sequence[str]) -> int:
 def check() -> None:
     """Say whether the service would start with these settings, and every reason why not."""
     try:
-        settings = build(gather(Settings, os.environ, toml=find_toml(os.environ)))
+        settings = build(Settings, gather(Settings, os.environ, toml=find_toml(os.environ)))
     except SettingsError as error:
         problems = list(error.problems)
     else:
@@ -47,7 +48,7 @@ def print_settings(
     """Every setting in force: its value, with secrets masked, and where it was set."""
     gathered = gather(Settings, os.environ, toml=find_toml(os.environ))
     rows: list[tuple[str, str, str]] = []
-    for leaf, path, value in _in_force(build(gathered)):
+    for leaf, path, value in _in_force(build(Settings, gathered)):
         setting = gathered.values.get(path)
         source = "default" if setting is None else setting.source
         rows.append((dotted(path), _shown(leaf, value), source))
@@ -72,17 +73,18 @@ def schema() -> None:
 def _in_force(settings: Settings) -> list[tuple[Leaf, Path, Any]]:
     found: list[tuple[Leaf, Path, Any]] = []
     for leaf in leaves(Settings):
-        found += [(leaf, path, value) for path, value in _values(settings, leaf.path, ())]
+        way = list(zip(leaf.path, leaf.attributes, strict=True))
+        found += [(leaf, path, value) for path, value in _values(settings, way, ())]
     return found
 
 
-def _values(node: Any, path: Path, at: Path) -> list[tuple[Path, Any]]:
-    if not path:
+def _values(node: Any, way: list[tuple[str, str]], at: Path) -> list[tuple[Path, Any]]:
+    if not way:
         return [(at, node)]
-    head, rest = path[0], path[1:]
-    if head == ANY:
-        return [pair for name, inner in node.items() for pair in _values(inner, rest, (*at, name))]
-    return _values(getattr(node, head), rest, (*at, head))
+    (name, attribute), rest = way[0], way[1:]
+    if name == ANY:
+        return [pair for key, inner in node.items() for pair in _values(inner, rest, (*at, key))]
+    return _values(getattr(node, attribute), rest, (*at, name))
 
 
 def _shown(leaf: Leaf, value: Any) -> str:

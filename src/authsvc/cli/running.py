@@ -10,7 +10,8 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from authsvc.kernel.errors import Code, Refusal
-from authsvc.settings import Settings, SettingsError, find_toml, load
+from authsvc.platform.secrets.building import SettingsError
+from authsvc.settings import Settings, find_toml, load
 
 Result = TypeVar("Result")
 WRONG = 2  # settings or arguments
@@ -21,7 +22,7 @@ _WORDS = {
         "database_url or redis_url: a server cannot be used; is it running,"
         " and has `authsvc migrate up` run?"
     ),
-    Code.KEYS_UNAVAILABLE: "keys: there is no signing key yet; start the service or run `keys rotate`",
+    Code.KEYS_UNAVAILABLE: "keys: there is no signing key yet; `authsvc keys rotate` makes one",
 }
 
 

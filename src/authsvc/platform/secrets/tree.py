@@ -20,6 +20,7 @@ class Leaf:
     """One setting: where it is in the tree, and its field with type, default and description."""
 
     path: Path
+    attributes: Path  # the same way in Python's names
     field: FieldInfo
 
     @property
@@ -33,18 +34,19 @@ class Leaf:
         return SecretStr in _mentioned(self.field.annotation)
 
 
-def leaves(model: type[BaseModel], at: Path = ()) -> tuple[Leaf, ...]:
+def leaves(model: type[BaseModel], at: Path = (), by: Path = ()) -> tuple[Leaf, ...]:
     """Every setting of a tree of models, in the order in which they are declared."""
     found: list[Leaf] = []
-    for name, field in model.model_fields.items():
-        path, kind = (*at, name), field.annotation
+    for attribute, field in model.model_fields.items():
+        path, way = (*at, field.alias or attribute), (*by, attribute)
+        kind = field.annotation
         inner = _table_of(kind)
         if inner is not None:
-            found += leaves(inner, (*path, ANY))
+            found += leaves(inner, (*path, ANY), (*way, ANY))
         elif _is_model(kind):
-            found += leaves(kind, path)
+            found += leaves(kind, path, way)
         else:
-            found.append(Leaf(path, field))
+            found.append(Leaf(path, way, field))
     return tuple(found)
 
 
