@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from authsvc.bootstrap import openapi_app
+from authsvc.app import openapi_app
 
 FILE = Path(__file__).resolve().parents[1] / "openapi" / "authsvc.json"
 SHOWN = 60  # lines of a difference

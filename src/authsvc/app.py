@@ -1,6 +1,8 @@
 """The application: routers, problem handlers, the edge, and the loops beside them."""
 
 import asyncio
+import os
+import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -11,15 +13,17 @@ from starlette.routing import Route
 from authsvc.abuse import clientip
 from authsvc.account.routes import router as account_router
 from authsvc.account.service import OwnAccount
-from authsvc.bootstrap import Services
+from authsvc.bootstrap.services import Services, build
 from authsvc.kernel.caller import Caller
 from authsvc.machine.routes import router as machine_router
+from authsvc.platform import telemetry
 from authsvc.platform.http.edge import EdgeRules
 from authsvc.platform.http.health import router as health_router
 from authsvc.platform.http.install import install_http, problem_schema
 from authsvc.platform.http.problems import Problems
 from authsvc.platform.http.screening import Header, Network, Screening
 from authsvc.platform.http.useragent import warm
+from authsvc.settings import Settings, find_toml, load
 from authsvc.signin.limits import limit_of
 from authsvc.signin.routes import SignInDesk
 from authsvc.signin.routes import router as sign_in_router
@@ -72,6 +76,28 @@ def create_app(
     install_http(app, edge_rules(services))
     _describe(app)
     return app
+
+
+def from_environment() -> FastAPI:
+    """The production application of this process's settings: what each uvicorn worker builds.
+
+    Raises SettingsError.
+    """
+    settings = load(os.environ, toml=find_toml(os.environ))
+    telemetry.set_up(dev=False, level=settings.log.level)
+    return create_app(build(settings))
+
+
+def openapi_app() -> FastAPI:
+    """The production application for reading its description; it connects to nothing."""
+    settings = Settings.model_validate(
+        {
+            "public_url": "https://auth.example.com",
+            "database_url": "sqlite:///openapi.sqlite3",
+            "secret_key": secrets.token_urlsafe(48),
+        }
+    )
+    return create_app(build(settings))
 
 
 def guard_of(services: Services) -> Verifier:

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path as FilePath
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     field_validator,
@@ -32,12 +30,22 @@ from authsvc.platform.secrets.building import SettingsError, build
 from authsvc.platform.secrets.files import ReadFile, read_text
 from authsvc.platform.secrets.sources import CONFIG_VARIABLE, Toml, gather
 from authsvc.platform.secrets.strength import weakness
+from authsvc.platform.settings import (
+    Branch,
+    HttpSettings,
+    LinkSettings,
+    ListenSettings,
+    LocaleSettings,
+    LogSettings,
+    ManagementSettings,
+    ProxySettings,
+    StoreSettings,
+)
 from authsvc.sessions.settings import SessionSettings
 from authsvc.signin.settings import FlowSettings, VerifySettings
 from authsvc.tokens.settings import TokenSettings
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-Network = IPv4Network | IPv6Network
 
 
 class Env(StrEnum):
@@ -47,79 +55,11 @@ class Env(StrEnum):
     DEV = "dev"
 
 
-Branch = TypeVar("Branch", bound=BaseModel)
+Part = TypeVar("Part", bound=BaseModel)
 
 
-def _defaults(kind: type[Branch]) -> Branch:
+def _defaults(kind: type[Part]) -> Part:
     return kind()
-
-
-class _Branch(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class ListenSettings(_Branch):
-    """The ``listen`` branch: the public port."""
-
-    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 in a container")
-    port: int = Field(8000, ge=0, le=65535, description="public port; 0 takes a free one")
-
-
-class ManagementSettings(_Branch):
-    """The ``management`` branch: the private port with the health checks."""
-
-    host: str = Field("127.0.0.1", description="address of the private port")
-    port: int = Field(9090, ge=0, le=65535, description="private port of the health checks")
-
-
-class HttpSettings(_Branch):
-    """The ``http`` branch: what a request may weigh and last."""
-
-    max_body: int = Field(16 * 1024, ge=1024, description="bytes of a request body at most")
-    max_headers: int = Field(16 * 1024, ge=1024, description="bytes of all headers at most")
-    json_depth: int = Field(16, ge=4, le=64, description="nesting of a JSON body at most")
-    deadline: float = Field(5.0, gt=0, le=60, description="seconds a request may take")
-
-
-class ProxySettings(_Branch):
-    """The ``proxy`` branch."""
-
-    trusted: tuple[Network, ...] = Field(
-        (), description="networks of proxies whose X-Forwarded-For is believed"
-    )
-
-
-class LocaleSettings(_Branch):
-    """The ``locales`` branch."""
-
-    default: str = Field("en", description="language when a person asked for none")
-
-
-class StoreSettings(_Branch):
-    """The ``store`` branch: patience with Redis."""
-
-    timeout: float = Field(0.25, gt=0, le=5, description="seconds a store call may take")
-    breaker: float = Field(1.0, ge=0, le=60, description="seconds without calls after a failure")
-    prefix: str = Field(
-        "authsvc:", max_length=128, description="beginning of every key, if Redis is shared"
-    )
-
-
-class LinkSettings(_Branch):
-    """The ``links`` branch: pages of yours that the screens point to."""
-
-    help: str | None = Field(None, description="https address of your help page")
-    privacy: str | None = Field(None, description="https address of your privacy notice")
-    terms: str | None = Field(None, description="https address of your terms")
-
-
-class LogSettings(_Branch):
-    """The ``log`` branch."""
-
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="debug, info, warning or error"
-    )
-    pii: bool = Field(False, description="whether logs may name mail addresses and full IPs")
 
 
 def _listed(value: object) -> object:
@@ -129,7 +69,7 @@ def _listed(value: object) -> object:
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_listed)]
 
 
-class Settings(_Branch):
+class Settings(Branch):
     """Everything an operator may decide. Frozen; unknown names are refused."""
 
     env: Env = Field(Env.PRODUCTION, description="production or dev")

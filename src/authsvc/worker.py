@@ -1,6 +1,6 @@
 """The worker: relays events, sends mail, rotates keys and sweeps; beside the api or alone."""
 
-from authsvc.bootstrap import Services
+from authsvc.bootstrap.services import Services
 from authsvc.platform.loops import Job, Loop
 
 _KEYS_EVERY, _RELOAD_EVERY, _SWEEP_EVERY = 60.0, 30.0, 600.0

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from authsvc.app import create_app
-from authsvc.bootstrap import Services, build
+from authsvc.bootstrap.services import Services, build
 from authsvc.kernel.clock import ShiftedClock
 from authsvc.platform import telemetry
 from authsvc.settings import Settings

@@ -25,7 +25,8 @@ def test_ids_sort_by_time() -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "usr", "usr_", "ses_01ARZ3NDEKTSV4RRFFQ69G5FAV", "usr_01ARZ3NDEKTSV4RRFFQ69G5FA",
-     "usr_01arz3ndektsv4rrffq69g5fav", "usr_81ARZ3NDEKTSV4RRFFQ69G5FAV", "usr_01ARZ3NDEKTSV4RRFFQ69G5FAI",
+     "usr_01arz3ndektsv4rrffq69g5fav", "usr_81ARZ3NDEKTSV4RRFFQ69G5FAV",
+     "usr_01ARZ3NDEKTSV4RRFFQ69G5FAI",
      "usr_01ARZ3NDEKTSV4RRFFQ69G5FAV ", "usr_" + "٠" * 26],
 )  # fmt: skip
 def test_other_shapes_are_refused(text: str) -> None:

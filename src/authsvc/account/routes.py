@@ -18,7 +18,7 @@ from authsvc.kernel.errors import Code
 from authsvc.kernel.wire import timestamp
 from authsvc.platform.http.door import Level, door
 from authsvc.platform.http.provide import caller, service
-from authsvc.sessions.service import Listed
+from authsvc.sessions.facts import Listed
 from authsvc.verify.fastapi import Principal, Verifier
 
 PREFIX = "/v1/account"

@@ -8,7 +8,8 @@ from authsvc.kernel.caller import Caller
 from authsvc.kernel.errors import Code, Refusal
 from authsvc.kernel.events import ProfileChanged, SessionRevoked, SessionsRevoked
 from authsvc.platform.db.uow import Tx, UnitOfWork
-from authsvc.sessions.service import Listed, Sessions
+from authsvc.sessions.facts import Listed
+from authsvc.sessions.service import Sessions
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from authsvc.notify.messages import invite
 from authsvc.notify.service import Outbox
 from authsvc.onetime.service import OneTimeSecrets, Purpose
 from authsvc.platform.db.uow import Tx, UnitOfWork
-from authsvc.sessions.service import Listed, Sessions
+from authsvc.sessions.facts import Listed
+from authsvc.sessions.service import Sessions
 
 DAY = 86400
 

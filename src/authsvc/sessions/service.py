@@ -1,106 +1,20 @@
 """Sessions: opened once for each finished flow, turned, listed and ended."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 from uuid import UUID
 
 from authsvc.kernel.caller import Caller
 from authsvc.kernel.clock import Clock, SystemClock, from_micros, to_micros
-from authsvc.kernel.ids import SESSION, USER, SessionId, UserId, from_uuid, is_id, new_id, to_uuid
+from authsvc.kernel.ids import SESSION, SessionId, UserId, is_id, new_id, to_uuid
 from authsvc.platform.db.engine import Database
 from authsvc.platform.db.hot import Hot
 from authsvc.platform.db.subject import ADMIN
 from authsvc.platform.db.uow import Tx
 from authsvc.sessions import repo
+from authsvc.sessions.facts import Listed, Live, Look, Proof, columns_of, live_of
 from authsvc.sessions.settings import Profile, SessionSettings
 from authsvc.sessions.tables import Session
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What a sign-in proved. Spec: RFC 8176, api.md §2.2."""
-
-    method: str
-    acr: str
-    amr: tuple[str, ...]
-    auth_time: datetime
-    mfa_time: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """A living session with all that its next token needs."""
-
-    id: SessionId
-    user_id: UserId
-    counter: int
-    mac_key_id: str
-    client_id: str
-    acr: str
-    amr: tuple[str, ...]
-    auth_time: datetime
-    mfa_time: datetime | None
-    profile: Profile
-    stay: bool
-    rotated_at: datetime
-    idle_expires_at: datetime
-    expires_at: datetime
-    roles: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A living session as its owner's list shows it."""
-
-    id: SessionId
-    browser: str
-    os: str
-    kind: str
-    masked_address: str
-    method: str
-    created_at: datetime
-    last_seen_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A session's row as read once, living or not."""
-
-    live: Live
-    grace_counter: int
-    revoked_reason: str | None
-    revoked: bool
-    subject_alive: bool
-    shown: bool
-    late_retries: int
-    browser: str
-    network: str
-    now: datetime
-
-
-def _uuid(value: Any) -> UUID:
-    return value if isinstance(value, UUID) else UUID(bytes=bytes(value))
-
-
-def _live(session_id: UUID, row: tuple[Any, ...]) -> Live:
-    return Live(
-        id=SessionId(from_uuid(SESSION, session_id)),
-        user_id=UserId(from_uuid(USER, _uuid(row[0]))),
-        counter=row[1],
-        mac_key_id=row[2],
-        client_id=row[3],
-        acr=row[4],
-        amr=tuple(row[5].split()),
-        auth_time=from_micros(row[6]),
-        mfa_time=None if row[7] is None else from_micros(row[7]),
-        profile=Profile(row[8]),
-        stay=bool(row[9]),
-        rotated_at=from_micros(row[10]),
-        idle_expires_at=from_micros(min(row[11], row[12])),
-        expires_at=from_micros(row[12]),
-        roles=tuple((row[13] or "").split()),
-    )
 
 
 def _listed(session: Session) -> Listed:
@@ -114,33 +28,6 @@ def _listed(session: Session) -> Listed:
         created_at=session.created_at,
         last_seen_at=session.rotated_at,
     )
-
-
-def _columns(live: Live, *, caller: Caller) -> dict[str, Any]:
-    return {
-        "id": live.id,
-        "user_id": live.user_id,
-        "counter": live.counter,
-        "grace_counter": live.counter,
-        "rotated_at": live.rotated_at,
-        "mac_key_id": live.mac_key_id,
-        "shown": False,
-        "late_retries": 0,
-        "idle_expires_at": live.idle_expires_at,
-        "expires_at": live.expires_at,
-        "profile": live.profile.value,
-        "stay": live.stay,
-        "client_id": live.client_id,
-        "acr": live.acr,
-        "amr": live.amr,
-        "auth_time": live.auth_time,
-        "mfa_time": live.mfa_time,
-        "browser": caller.device.browser[:32],
-        "os": caller.device.os[:32],
-        "kind": caller.device.kind[:8],
-        "network": caller.network,
-        "masked_address": caller.masked_address,
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +67,7 @@ class Sessions:
             caller.network,
             now,
         )
-        return None if row is None else _live(session_id, row)
+        return None if row is None else live_of(session_id, row)
 
     async def look(self, session_id: UUID) -> Look | None:
         """The row as it stands, with the database's time."""
@@ -188,7 +75,7 @@ class Sessions:
         if row is None:
             return None
         return Look(
-            live=_live(session_id, row),
+            live=live_of(session_id, row),
             grace_counter=row[14],
             revoked=row[15] is not None,
             revoked_reason=row[16],
@@ -239,7 +126,7 @@ class Sessions:
             expires_at=tx.now + timedelta(seconds=longest),
             roles=roles,
         )
-        opened = _columns(live, caller=caller) | {
+        opened = columns_of(live, caller=caller) | {
             "flow_id": flow_id, "epoch": epoch, "method": proof.method, "created_at": tx.now,
         }  # fmt: skip
         if not await repo.add(tx, opened):

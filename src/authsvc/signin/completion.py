@@ -9,7 +9,8 @@ from authsvc.kernel.caller import Caller
 from authsvc.kernel.errors import Code, Refusal
 from authsvc.kernel.events import SignedIn, SignedUp, SignInFailed
 from authsvc.platform.db.uow import Tx
-from authsvc.sessions.service import Live, Proof, Sessions
+from authsvc.sessions.facts import Live, Proof
+from authsvc.sessions.service import Sessions
 
 EMAIL_METHOD = "email"
 

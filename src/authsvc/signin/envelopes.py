@@ -10,7 +10,7 @@ from authsvc.clients.service import Client
 from authsvc.kernel.email import mask
 from authsvc.kernel.wire import seconds_until, timestamp
 from authsvc.onetime.service import CODE_DIGITS
-from authsvc.sessions.service import Live
+from authsvc.sessions.facts import Live
 from authsvc.signin.attempts import Asker
 from authsvc.signin.flow import Flow
 from authsvc.signin.hint import Hint

@@ -14,7 +14,7 @@ from authsvc.crypto.keyring import Keyring
 from authsvc.kernel.errors import Code, Refusal
 from authsvc.platform.http.cookies import Cookies
 from authsvc.platform.http.provide import caller
-from authsvc.sessions.service import Live
+from authsvc.sessions.facts import Live
 from authsvc.signin import hint
 from authsvc.signin.attempts import known_asker
 from authsvc.signin.schemas import ResumeRequest

@@ -9,7 +9,8 @@ from authsvc.kernel.caller import Caller
 from authsvc.kernel.errors import Code, Refusal
 from authsvc.kernel.events import SessionsRevoked, SignedOut
 from authsvc.platform.db.uow import Tx, UnitOfWork
-from authsvc.sessions.service import Look, Sessions
+from authsvc.sessions.facts import Look
+from authsvc.sessions.service import Sessions
 from authsvc.signin.attempts import Asker, Attempts
 from authsvc.signin.envelopes import Envelopes, done
 from authsvc.signin.flow import Step

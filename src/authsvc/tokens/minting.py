@@ -8,7 +8,7 @@ from authsvc.crypto.jose import Signer
 from authsvc.kernel.clock import Clock
 from authsvc.kernel.ids import TOKEN, new_id
 from authsvc.keys.ring import SigningRing
-from authsvc.sessions.service import Live
+from authsvc.sessions.facts import Live
 from authsvc.tokens.settings import TokenSettings
 
 

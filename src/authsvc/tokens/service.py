@@ -9,7 +9,8 @@ from authsvc.crypto.keyring import Keyring, Purpose
 from authsvc.kernel.caller import Caller
 from authsvc.kernel.events import RefreshRetriedLate, SessionReuseDetected
 from authsvc.platform.db.uow import UnitOfWork
-from authsvc.sessions.service import Live, Look, Sessions, session_uuid
+from authsvc.sessions.facts import Live, Look
+from authsvc.sessions.service import Sessions, session_uuid
 from authsvc.tokens.rotation import Dead, Ending, HandBack, LateRetry, Reuse, Turn, judge
 
 

@@ -171,9 +171,12 @@ def _flag(claims: Mapping[str, object], name: str) -> bool:
 
 def _acr(claims: Mapping[str, object]) -> Acr:
     value = claims.get("acr")
-    if not isinstance(value, str) or value not in Acr:
-        raise ClaimsError(f"acr is {_shown(value)}")
-    return Acr(value)
+    if not isinstance(value, str):
+        raise ClaimsError("acr is missing or not a string")
+    try:
+        return Acr(value)
+    except ValueError:
+        raise ClaimsError(f"acr is {_shown(value)}") from None
 
 
 def _shown(value: object) -> str:

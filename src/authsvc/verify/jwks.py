@@ -1,22 +1,28 @@
-"""Where public keys come from: an issuer's key set, cached so that it never gets in the way."""
+"""An issuer's keys, kept at hand: no request waits for the network while keys are usable.
+
+Fetches run in a short-lived thread of their own. So the event loop is never blocked, it does
+not matter which loop or thread asks, and a request that is cancelled takes nothing down.
+"""
 
 import asyncio
+import logging
+import math
+import threading
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from ipaddress import ip_address
-from typing import Protocol
-from urllib.parse import urlsplit
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Protocol, runtime_checkable
 
-import httpx2
-
+from authsvc.verify.download import TOTAL, Download, DownloadFailed
 from authsvc.verify.errors import KeysUnavailable
-from authsvc.verify.jose import Malformed, VerifyingKey, read_keys
+from authsvc.verify.freshness import Held, Move, Terms, judge, usable
+from authsvc.verify.jose import KeySet, Malformed, VerifyingKey, read_key_set
 
-FRESH, COOLDOWN, RETRY = 300.0, 15.0, 5.0
-MAX_STALE = 24 * 3600
-MAX_BYTES = 64 * 1024
-_TIMEOUT = 3.0
+PATIENCE = TOTAL + 1  # seconds a caller waits for a fetch, and after which it counts as failed
+_ROUNDS = 3
+
+_log = logging.getLogger("authsvc.verify")
 
 
 class KeySource(Protocol):
@@ -27,11 +33,11 @@ class KeySource(Protocol):
         ...
 
     def known(self, kid: str) -> bool:
-        """Whether the key is held right now, without asking anybody."""
+        """Whether the key is held and usable right now, without asking anybody."""
         ...
 
     async def reload(self) -> None:
-        """Fetch now; raises KeysUnavailable when that fails and nothing is held."""
+        """Fetch now; raises KeysUnavailable when that fails."""
         ...
 
     async def aclose(self) -> None:
@@ -39,139 +45,206 @@ class KeySource(Protocol):
         ...
 
 
-def require_safe_url(url: str) -> str:
-    """The URL if it is https, or http on this machine; raises ValueError."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    local = host == "localhost" or _is_loopback(host)
-    if not host or parts.scheme not in ("https", "http") or (parts.scheme == "http" and not local):
-        raise ValueError(f"{url}: keys are fetched over https, except from localhost")
-    return url
+@runtime_checkable
+class BlockingKeySource(KeySource, Protocol):
+    """A key source for code without an event loop, too."""
+
+    def key_sync(self, kid: str) -> VerifyingKey | None:
+        """As ``key``; the thread waits."""
+        ...
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A fetch under way; the future says whether it went well."""
+
+    began: float
+    searching: bool
+    done: Future[bool]
+
+
+def _flight(*, began: float, searching: bool) -> Flight:
+    done: Future[bool] = Future()
+    done.set_running_or_notify_cancel()  # from now on no waiter can cancel it for the others
+    return Flight(began=began, searching=searching, done=done)
+
+
+def in_a_thread(work: Callable[[], None]) -> None:
+    """Runs the work behind the caller's back."""
+    threading.Thread(target=work, name="authsvc-verify-keys", daemon=True).start()
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(slots=True)
 class JwksCache:
-    """An issuer's keys. Spec: api.md §14.2, security.md C36.
+    """An issuer's keys over HTTP: a KeySource for any number of loops and threads.
 
-    Fresh keys cost nothing; stale ones are used while a fetch runs behind; an unreachable
-    issuer is asked every five seconds while its old keys serve for ``stale_if_error`` seconds;
-    an unknown ``kid`` costs one fetch a cool-down. A failed fetch empties nothing.
+    Fresh keys cost nothing; stale ones are used while one fetch runs behind; while the issuer
+    does not answer, old keys serve for ``terms.stale`` more; an unknown ``kid`` costs one fetch
+    a cool-down. A failed fetch empties nothing; keys that were removed go with the next good
+    one. ``rebound`` is called when a ``kid`` comes back with another key behind it.
+
+    Spec: api.md §14.2, security.md C36 (JW-04).
     """
 
-    url: str
+    download: Download
     algorithms: Collection[str]
-    stale_if_error: float = 3600.0
-    transport: httpx2.AsyncBaseTransport | None = None
+    terms: Terms = field(default_factory=Terms)
+    rebound: Callable[[], None] = _nothing
     monotonic: Callable[[], float] = time.monotonic
-    fresh: float = FRESH
-    cooldown: float = COOLDOWN
-    _keys: dict[str, VerifyingKey] = field(default_factory=dict[str, VerifyingKey])
-    _fetched: float | None = None
-    _tried: float | None = None
-    _asked_unknown: float | None = None
-    _running: "asyncio.Task[bool] | None" = None
-    _client: httpx2.AsyncClient | None = None
-
-    def __post_init__(self) -> None:
-        require_safe_url(self.url)
-        if not 0 <= self.stale_if_error <= MAX_STALE:
-            raise ValueError("stale_if_error is between 0 and 86400 seconds")
+    spawn: Callable[[Callable[[], None]], None] = in_a_thread
+    _held: Held = field(default_factory=Held, repr=False)
+    _current: Flight | None = field(default=None, repr=False)
+    _next: Flight | None = field(default=None, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def known(self, kid: str) -> bool:
-        return kid in self._keys and self._usable()
+        """Whether the key is held and usable right now."""
+        held = self._held
+        return kid in held.keys and usable(held, terms=self.terms, now=self.monotonic())
 
     async def key(self, kid: str) -> VerifyingKey | None:
-        if not self._usable():
-            await self._fetch_or_refuse()
-        elif self._age() >= self.fresh and self._may_try():
-            self._start()
-        found = self._keys.get(kid)
-        if found is None and await self._ask_for_unknown():
-            found = self._keys.get(kid)
-        return found
+        """The key, None when the issuer has none of this name; raises KeysUnavailable."""
+        for _ in range(_ROUNDS):
+            answer = self._ask(kid)
+            if not isinstance(answer, Flight):
+                return answer
+            await _landed(answer)
+        raise self._unavailable("fetched again and again, still undecided")
+
+    def key_sync(self, kid: str) -> VerifyingKey | None:
+        """As ``key``; the thread waits. Not for use in an event loop."""
+        for _ in range(_ROUNDS):
+            answer = self._ask(kid)
+            if not isinstance(answer, Flight):
+                return answer
+            _landed_sync(answer)
+        raise self._unavailable("fetched again and again, still undecided")
 
     async def reload(self) -> None:
-        if not await asyncio.shield(self._start()) and not self._usable():
-            raise self._unavailable("the key set cannot be fetched")
+        """A fetch that begins now, whatever the times say; raises KeysUnavailable if it fails.
+
+        What was removed at the issuer is gone afterwards.
+        """
+        if not await _landed(self._fetch_anew()):
+            raise self._unavailable("the keys could not be fetched")
 
     async def aclose(self) -> None:
-        if self._running is not None:
-            self._running.cancel()
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        """Nothing to let go of: a connection lives no longer than its fetch."""
 
-    def _age(self) -> float:
-        return float("inf") if self._fetched is None else self.monotonic() - self._fetched
-
-    def _usable(self) -> bool:
-        return self._age() < self.fresh + self.stale_if_error
-
-    def _may_try(self) -> bool:
-        return self._tried is None or self.monotonic() - self._tried >= RETRY
+    def _ask(self, kid: str) -> VerifyingKey | Flight | None:
+        now = self.monotonic()
+        held = self._held
+        match judge(kid, held=held, terms=self.terms, now=now):
+            case Move.SERVE:
+                return held.keys[kid]
+            case Move.SERVE_AND_REFRESH:
+                self._fetch(searching=False)
+                return held.keys[kid]
+            case Move.FETCH:
+                return self._fetch(searching=usable(held, terms=self.terms, now=now))
+            case Move.UNKNOWN:
+                return None
+            case Move.UNAVAILABLE:
+                raise self._unavailable("the last fetch failed a moment ago")
 
     def _unavailable(self, log: str) -> KeysUnavailable:
-        return KeysUnavailable(retry_after=int(RETRY), log=f"{self.url}: {log}")
+        since = self.monotonic() - (self._held.failed_at or -math.inf)
+        wait = max(0.0, self.terms.retry - since)
+        return KeysUnavailable(retry_after=math.ceil(wait), log=f"{self.download.url}: {log}")
 
-    async def _fetch_or_refuse(self) -> None:
-        if self._running is None and not self._may_try():
-            raise self._unavailable("no keys, and the last try was a moment ago")
-        await asyncio.shield(self._start())
-        if not self._usable():
-            raise self._unavailable("no keys, and they cannot be fetched")
-
-    async def _ask_for_unknown(self) -> bool:
-        if self._running is None:
-            last = self._asked_unknown
-            if last is not None and self.monotonic() - last < self.cooldown:
-                return False
-            self._asked_unknown = self.monotonic()
-        return await asyncio.shield(self._start())
-
-    def _start(self) -> "asyncio.Task[bool]":
+    def _fetch(self, *, searching: bool) -> Flight:
         """The one fetch under way; begins it if there is none."""
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._fetch())
-            self._running.add_done_callback(self._finished)
-        return self._running
+        now = self.monotonic()
+        with self._lock:
+            overdue = self._current
+            if overdue is not None and now - overdue.began < PATIENCE:
+                return overdue
+            flight = self._current = _flight(began=now, searching=searching)
+        if overdue is not None:  # it hangs, or was lost in a fork: nobody waits for it any more
+            _settle(overdue, went_well=False)
+        self._take_off(flight)
+        return flight
 
-    def _finished(self, task: "asyncio.Task[bool]") -> None:
-        if self._running is task:
-            self._running = None
+    def _fetch_anew(self) -> Flight:
+        """A fetch that begins after this call: the current one may already have been answered."""
+        with self._lock:
+            if self._current is not None:
+                if self._next is None:
+                    self._next = _flight(began=self.monotonic(), searching=False)
+                return self._next
+        return self._fetch(searching=False)
 
-    async def _fetch(self) -> bool:
-        self._tried = self.monotonic()
+    def _take_off(self, flight: Flight) -> None:
         try:
-            keys = read_keys(await self._download(), algorithms=self.algorithms)
-        except (httpx2.HTTPError, Malformed, OSError):
-            return False
-        if not keys:
-            return False
-        self._keys, self._fetched = keys, self.monotonic()
-        return True
+            self.spawn(lambda: self._run(flight))
+        except RuntimeError as error:  # no thread to be had
+            self._land(flight, found=None, log=str(error))
 
-    async def _download(self) -> bytes:
-        if self._client is None:
-            self._client = httpx2.AsyncClient(
-                transport=self.transport,
-                timeout=_TIMEOUT,
-                follow_redirects=False,
-                trust_env=False,
-                headers={"Accept": "application/json"},
-            )
-        body = bytearray()
-        async with self._client.stream("GET", self.url) as answer:
-            if answer.status_code != 200:
-                raise Malformed(f"status {answer.status_code}")
-            async for chunk in answer.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_BYTES:
-                    raise Malformed("key set too large")
-        return bytes(body)
+    def _run(self, flight: Flight) -> None:
+        found, log = None, "it broke"
+        try:
+            found = read_key_set(self.download(), algorithms=self.algorithms)
+        except (DownloadFailed, Malformed) as fault:
+            log = str(fault)
+        except Exception:  # whatever a transport raises: the waiting must hear of the end
+            _log.exception("fetching %s broke", self.download.url)
+        if found is not None and not found.keys:
+            # An issuer always has a key: an empty set is a mistake, not a revocation.
+            found, log = None, f"no usable key in it {found.passed_over}"
+        self._land(flight, found=found, log=log)
+
+    def _land(self, flight: Flight, *, found: KeySet | None, log: str) -> None:
+        with self._lock:
+            if flight is not self._current:
+                _settle(flight, went_well=False)
+                return
+            before = self._held
+            self._held = self._after(flight, found=found)
+            follower = self._current = self._next and replace(self._next, began=self.monotonic())
+            self._next = None
+        if found is None:
+            _log.warning("keys of %s not fetched: %s", self.download.url, log)
+        elif found.passed_over:
+            _log.info("keys of %s passed over: %s", self.download.url, found.passed_over)
+        if _differ(before, self._held):
+            self.rebound()
+        _settle(flight, went_well=found is not None)
+        if follower is not None:
+            self._take_off(follower)
+
+    def _after(self, flight: Flight, *, found: KeySet | None) -> Held:
+        now = self.monotonic()
+        if found is None:
+            return replace(self._held, failed_at=now)
+        searched = now if flight.searching else self._held.searched_at
+        return Held(keys=found.keys, fetched_at=now, failed_at=None, searched_at=searched)
+
+
+def _differ(before: Held, after: Held) -> bool:
+    """Whether a name means another key than before."""
+    both = before.keys.keys() & after.keys.keys()
+    return any(before.keys[kid].material != after.keys[kid].material for kid in both)
+
+
+def _settle(flight: Flight, *, went_well: bool) -> None:
+    if not flight.done.done():
+        flight.done.set_result(went_well)
+
+
+async def _landed(flight: Flight) -> bool:
+    """Whether the fetch went well; one that takes for ever did not."""
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(flight.done), PATIENCE)
+    except TimeoutError:
+        return False
+
+
+def _landed_sync(flight: Flight) -> bool:
+    try:
+        return flight.done.result(PATIENCE)
+    except TimeoutError:
+        return False

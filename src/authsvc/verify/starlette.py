@@ -1,24 +1,102 @@
 """The verifier for Starlette: guard an endpoint, answer refusals as problem+json."""
 
 import functools
-from collections.abc import Awaitable, Callable, Collection
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.websockets import WebSocket
 
-from authsvc.verify import bearer
-from authsvc.verify.assurance import requirement
+from authsvc.verify import bearer, challenge
+from authsvc.verify.asgi import AuthMiddleware
+from authsvc.verify.assurance import Requirement, requirement
 from authsvc.verify.claims import Principal
-from authsvc.verify.errors import AuthRefused
+from authsvc.verify.errors import AuthRefused, KeysUnavailable
 from authsvc.verify.verifier import Verifier as Core
 
-__all__ = ["Principal", "Verifier"]
+__all__ = ["AuthMiddleware", "Principal", "Verifier", "WebVerifier"]
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+_POLICY_VIOLATION = 1008
+
+_log = logging.getLogger("authsvc.verify")
+_Answer = TypeVar("_Answer")
 
 
-class Verifier(Core):
+class WebVerifier(Core):
+    """A verifier that lives in a Starlette or FastAPI application."""
+
+    @asynccontextmanager
+    async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        """Warms the keys at the start, closes at the end.
+
+        An issuer that is not up yet is no reason not to start: requests are answered 503
+        until it is.
+        """
+        try:
+            await self.warm()
+        except KeysUnavailable as error:
+            _log.warning("starting without keys: %s", error.log)
+        yield
+        await self.aclose()
+
+    def install(self, app: Starlette) -> None:
+        """Answers refusals as problem+json with their challenge."""
+        app.add_exception_handler(AuthRefused, self._answer)
+
+    async def authenticate(
+        self, connection: HTTPConnection, *, required: Requirement, optional: bool = False
+    ) -> Principal | None:
+        """The principal who meets the requirement; None only if ``optional`` and without token.
+
+        Raises AuthRefused, or where nobody called ``install`` the HTTPException that comes
+        closest.
+        """
+        scope = connection.scope
+        try:
+            return await bearer.authenticate(
+                self,
+                scope["headers"],
+                query=scope.get("query_string", b""),
+                required=required,
+                optional=optional,
+            )
+        except AuthRefused as error:
+            _log.info("refused: %s", error)
+            if _is_installed(connection, error=error):
+                raise
+            answer = challenge.problem(error, issuer=self.expected.issuer)
+            raise HTTPException(answer.status, error.title, dict(answer.headers)) from error
+
+    async def _answer(self, connection: HTTPConnection, error: Exception) -> Response | None:
+        if not isinstance(error, AuthRefused):
+            raise error
+        answer = challenge.problem(error, issuer=self.expected.issuer)
+        body = json.dumps(answer.body, ensure_ascii=False).encode()
+        response = Response(
+            body, answer.status, dict(answer.headers), media_type=challenge.MEDIA_TYPE
+        )
+        if not isinstance(connection, WebSocket):
+            return response
+        if "websocket.http.response" in connection.scope.get("extensions", {}):
+            await connection.send_denial_response(response)
+        else:
+            await connection.close(_POLICY_VIOLATION)
+        return None
+
+
+def _is_installed(connection: HTTPConnection, *, error: AuthRefused) -> bool:
+    app = connection.scope.get("app")
+    handlers = getattr(app, "exception_handlers", {})
+    return any(kind in handlers for kind in type(error).__mro__ if kind is not Exception)
+
+
+class Verifier(WebVerifier):
     """Verifies tokens and guards Starlette endpoints."""
 
     def require_auth(
@@ -30,8 +108,14 @@ class Verifier(Core):
         all_roles: Collection[str] | None = None,
         phishing_resistant: bool = False,
         optional: bool = False,
-    ) -> Callable[[Endpoint], Endpoint]:
-        """A decorator; the endpoint finds the Principal in ``request.state.principal``."""
+    ) -> Callable[
+        [Callable[[Request], Awaitable[_Answer]]], Callable[[Request], Awaitable[_Answer]]
+    ]:
+        """A decorator; the endpoint finds the Principal in ``request.state.principal``.
+
+        Write it below the routing decorator, if there is one. The parameters mean what they
+        mean in ``authsvc.verify.fastapi``.
+        """
         required = requirement(
             mfa=mfa,
             max_age=max_age,
@@ -40,28 +124,16 @@ class Verifier(Core):
             phishing_resistant=phishing_resistant,
         )
 
-        def guard(endpoint: Endpoint) -> Endpoint:
+        def guard(
+            endpoint: Callable[[Request], Awaitable[_Answer]],
+        ) -> Callable[[Request], Awaitable[_Answer]]:
             @functools.wraps(endpoint)
-            async def guarded(request: Request) -> Response:
-                request.state.principal = await bearer.authenticate(
-                    self,
-                    request.scope["headers"],
-                    query=request.scope["query_string"],
-                    required=required,
-                    optional=optional,
+            async def guarded(request: Request) -> _Answer:
+                request.state.principal = await self.authenticate(
+                    request, required=required, optional=optional
                 )
                 return await endpoint(request)
 
             return guarded
 
         return guard
-
-    def install(self, app: Starlette) -> None:
-        """Answer refusals as problem+json with their challenge."""
-        app.add_exception_handler(AuthRefused, _answer)
-
-
-async def _answer(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, AuthRefused)
-    body, headers = bearer.problem(error)
-    return JSONResponse(body, error.status, headers, media_type=bearer.MEDIA_TYPE)

@@ -9,7 +9,7 @@ from authsvc.platform.http.csrf import SAFE_METHODS
 from authsvc.platform.http.jsonbody import parse
 
 _JSON = re.compile(r"application/json[ \t]*(?:;[ \t]*charset=\"?utf-8\"?[ \t]*)?", re.IGNORECASE)
-_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+_MAX_DIGITS = 18
 
 
 class Disconnected(Exception):
@@ -28,7 +28,7 @@ async def read(receive: Receive, *, declared: str | None, cap: int) -> bytes:
     passed (whatever was declared), Disconnected.
     """
     if declared is not None:
-        if not _LENGTH.fullmatch(declared):
+        if not (declared.isascii() and declared.isdigit() and len(declared) <= _MAX_DIGITS):
             raise Refusal(Code.BAD_REQUEST, log="Content-Length is no number")
         if int(declared) > cap:
             raise Refusal(Code.PAYLOAD_TOO_LARGE, log="declared size")
@@ -63,7 +63,7 @@ def check(body: bytes, *, content_type: str | None, required: bool, depth: int) 
     if content_type is None:
         if body or required:
             raise Refusal(Code.UNSUPPORTED_MEDIA_TYPE, log="no Content-Type")
-    elif not _JSON.fullmatch(content_type):
+    elif content_type != "application/json" and not _JSON.fullmatch(content_type):
         raise Refusal(Code.UNSUPPORTED_MEDIA_TYPE, log="not application/json")
     if body:
         parse(body, depth=depth)

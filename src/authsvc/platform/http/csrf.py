@@ -13,7 +13,8 @@ ORIGINS_SETTING = "clients.<id>.origins"
 NATIVE_ONLY = frozenset({"/v1/token"})
 MAX_CLIENT_NAME = 64
 
-_BEARER_ONLY = ("/v1/account", "/v1/admin")
+_BEARER_ONLY = frozenset({"/v1/account", "/v1/admin"})
+_BELOW_BEARER_ONLY = tuple(f"{path}/" for path in sorted(_BEARER_ONLY))
 _BROWSER_ONLY = frozenset({"/v1/session/resume"})
 _BY_COOKIE_OR_BEARER = frozenset({"/v1/logout"})
 _SAME_SITE = frozenset({"same-origin", "same-site"})
@@ -32,7 +33,7 @@ def is_checked(method: str, path: str) -> bool:
     """Whether a request of a page must pass the checks: it may change something by cookie."""
     if method in SAFE_METHODS or not path.startswith("/v1/"):
         return False
-    return not any(path == room or path.startswith(room + "/") for room in _BEARER_ONLY)
+    return path not in _BEARER_ONLY and not path.startswith(_BELOW_BEARER_ONLY)
 
 
 def judge(question: Question, *, allows: Callable[[str], bool]) -> Refusal | None:

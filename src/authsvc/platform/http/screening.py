@@ -31,6 +31,7 @@ _READ = _SINGLE | {
     b"access-control-request-method",
 }
 _NAMES = {name: name.decode("ascii") for name in _READ}
+_MAX_LANGUAGES = 256
 _PORT = re.compile(r":[0-9]{1,5}\Z", re.ASCII)
 _DEFAULT_PORT = {"https": ":443", "http": ":80"}
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
@@ -72,6 +73,7 @@ class Screening:
     own_origin: str = field(init=False)
     _hosts: frozenset[str] = field(init=False)
     _place: Callable[[str], tuple[str, str]] = field(init=False)
+    _locale: Callable[[str | None], str] = field(init=False)
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.public_url)
@@ -79,7 +81,8 @@ class Screening:
         put = object.__setattr__
         put(self, "own_origin", f"{parts.scheme}://{bare}")
         put(self, "_hosts", frozenset({bare, bare + _DEFAULT_PORT[parts.scheme]}))
-        put(self, "_place", _places(self.network))
+        put(self, "_place", lru_cache(maxsize=4096)(self._placed))
+        put(self, "_locale", lru_cache(maxsize=512)(self.negotiate))
 
     def look(self, scope: Scope, *, request_id: str) -> Head:
         """What the head says. Raises nothing, so that a refusal still knows its caller."""
@@ -99,7 +102,7 @@ class Screening:
             masked_address=masked,
             device=describe(headers.get("user-agent")),
             origin=origin,
-            locale=self.negotiate(headers.get("accept-language")),
+            locale=self._locale(headers.get("accept-language", "")[:_MAX_LANGUAGES]),
         )
         return Head(headers, fault, caller)
 
@@ -132,10 +135,5 @@ class Screening:
     def _is_ours(self, host: str) -> bool:
         return host in self._hosts or (self.local and _PORT.sub("", host) in _LOCAL)
 
-
-def _places(network: Network) -> Callable[[str], tuple[str, str]]:
-    @lru_cache(maxsize=4096)
-    def place(address: str) -> tuple[str, str]:
-        return network.range_of(address), network.masked(address)
-
-    return place
+    def _placed(self, address: str) -> tuple[str, str]:
+        return self.network.range_of(address), self.network.masked(address)

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.resources import files
 
 _FALLBACK = "en"
@@ -86,7 +85,6 @@ class Catalogue:
         return default or self.default
 
 
-@lru_cache(maxsize=512)
 def _ranked(header: str) -> tuple[str, ...]:
     weighted: list[tuple[float, str]] = []
     for part in header.split(",")[:16]:

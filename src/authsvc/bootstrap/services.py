@@ -1,4 +1,4 @@
-"""The only place that constructs: settings become an engine, a store and services."""
+"""The only place that constructs: rooms and journeys over the ground."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,12 +8,11 @@ from authsvc.account.service import OwnAccount
 from authsvc.accounts.service import Accounts
 from authsvc.admin.service import People
 from authsvc.audit.service import Audit
+from authsvc.bootstrap.ground import Ground, ground_of
 from authsvc.challenges.service import Challenges
 from authsvc.clients.service import Clients
-from authsvc.crypto.keyring import Keyring
-from authsvc.crypto.sealing import Sealer
 from authsvc.guesses.service import Caps, Guesses
-from authsvc.kernel.clock import Clock, SystemClock
+from authsvc.kernel.clock import Clock
 from authsvc.keys.ring import SigningRing
 from authsvc.keys.service import Keys, rules_of
 from authsvc.notify.dispatch import Dispatch
@@ -21,18 +20,12 @@ from authsvc.notify.render import Renderer
 from authsvc.notify.service import Outbox
 from authsvc.notify.smtp import Mailer, NoMailer, SmtpMailer
 from authsvc.onetime.service import OneTimeSecrets, no_fixed_code
-from authsvc.platform.db.engine import Database, open_database
-from authsvc.platform.db.hot import Hot, open_hot
-from authsvc.platform.db.uow import UnitOfWork
 from authsvc.platform.ephemeral.memory import MemoryStore
-from authsvc.platform.ephemeral.port import Ephemeral
-from authsvc.platform.ephemeral.redis import RedisStore
 from authsvc.platform.http.cookies import Cookies
-from authsvc.platform.i18n.catalogue import Catalogue
 from authsvc.reactions.relay import Relay
 from authsvc.reactions.sweeps import Sweeps
 from authsvc.sessions.service import Sessions
-from authsvc.settings import Env, Settings
+from authsvc.settings import Settings
 from authsvc.signin.attempts import Attempts
 from authsvc.signin.completion import Completion
 from authsvc.signin.envelopes import Envelopes
@@ -46,25 +39,6 @@ from authsvc.signin.session import SessionDoor
 from authsvc.signin.session_routes import SessionDesk
 from authsvc.tokens.minting import Minter
 from authsvc.tokens.service import Tokens
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What everything stands on."""
-
-    settings: Settings
-    clock: Clock
-    database: Database
-    hot: Hot
-    store: Ephemeral
-    uow: UnitOfWork
-    ring: Keyring
-    sealer: Sealer
-    catalogue: Catalogue
-
-    @property
-    def dev(self) -> bool:
-        return self.settings.env is Env.DEV
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,32 +93,6 @@ class Services:
         await self.ground.hot.aclose()
         await self.ground.store.aclose()
         await self.ground.database.dispose()
-
-
-def ground_of(settings: Settings, *, clock: Clock | None = None) -> Ground:
-    """Engine, store, keys and texts; connects to nothing yet."""
-    time = clock or SystemClock()
-    database = open_database(settings.database_url.get_secret_value(), settings.db)
-    ring = Keyring.of(settings.secret_roots())
-    return Ground(
-        settings=settings,
-        clock=time,
-        database=database,
-        hot=open_hot(database),
-        store=_store(settings, clock=time),
-        uow=UnitOfWork(database, time),
-        ring=ring,
-        sealer=Sealer(ring),
-        catalogue=Catalogue.load(default=settings.locales.default),
-    )
-
-
-def _store(settings: Settings, *, clock: Clock) -> Ephemeral:
-    if settings.redis_url is None:
-        return MemoryStore(clock)
-    knobs = settings.store
-    url = settings.redis_url.get_secret_value()
-    return RedisStore(url, prefix=knobs.prefix, timeout=knobs.timeout, breaker=knobs.breaker)
 
 
 def build(

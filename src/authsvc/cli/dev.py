@@ -1,0 +1,140 @@
+"""``authsvc dev``: everything on this machine, with a mailbox, demo people and a clock."""
+
+import os
+import secrets
+import shutil
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+
+from authsvc.app import create_app, guard_of
+from authsvc.bootstrap.services import Services, build
+from authsvc.cli.running import Failure, run_app
+from authsvc.cli.serve import refuse_unsafe
+from authsvc.dev.mailbox import Mailbox
+from authsvc.dev.people import fixed_code
+from authsvc.dev.playground import Playground
+from authsvc.dev.routes import router
+from authsvc.kernel.clock import ShiftedClock
+from authsvc.platform import telemetry
+from authsvc.platform.db.migrate import upgrade
+from authsvc.settings import Settings, find_toml, load
+from authsvc.ui.routes import Shell, load_assets
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Start for development.")
+
+WEB = '{"web": {"origins": ["http://localhost:5173"], "return_to": ["http://localhost:5173/"], \
+"audiences": ["orders-api"], "account_api": true}, \
+"cli": {"native": true, "audiences": ["orders-api"], "account_api": true}}'
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command."""
+    return run_app(app, arguments, name="dev")
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option(help="port on localhost")] = 8000,
+    data: Annotated[Path, typer.Option(help="where database and secret are kept")] = Path(
+        "var/dev"
+    ),
+    reset: Annotated[bool, typer.Option("--reset", help="begin with nothing")] = False,
+) -> None:
+    """Start everything: SQLite, an in-process store, a mailbox page and people to sign in as."""
+    found = dev_settings(os.environ, port=port, data=data, reset=reset)
+    refuse_unsafe(found, command="dev")
+    upgrade(found.database_url.get_secret_value())
+    telemetry.set_up(dev=True, level="warning")
+    clock = ShiftedClock()
+    mailbox = Mailbox(clock, tell=lambda line: typer.echo(f"\n✉  {line}"))
+    services = build(found, clock=clock, mailer=mailbox, fixed_code=fixed_code)
+    typer.echo(_welcome(found))
+    uvicorn.run(
+        dev_app(services, clock=clock, mailbox=mailbox),
+        host="127.0.0.1",
+        port=port,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        log_config=None,
+        timeout_graceful_shutdown=2,
+    )
+
+
+def dev_settings(environ: Any, *, port: int, data: Path, reset: bool = False) -> Settings:
+    """The settings of dev mode: what the environment says over defaults for this machine.
+
+    Raises Failure in an environment that is meant for production.
+    """
+    if environ.get("AUTHSVC_ENV") not in (None, "dev"):
+        raise Failure("AUTHSVC_ENV is not dev: dev mode has fixed codes and never runs there")
+    if reset and data.exists():
+        shutil.rmtree(data)
+    data.mkdir(parents=True, exist_ok=True)
+    defaults = {
+        "AUTHSVC_PUBLIC_URL": f"http://localhost:{port}",
+        "AUTHSVC_DATABASE_URL": f"sqlite:///{(data / 'authsvc.sqlite3').absolute()}",
+        "AUTHSVC_SECRET_KEY": _kept_secret(data / "secret.key"),
+        "AUTHSVC_APP_NAME": "Acme",
+        "AUTHSVC_CLIENTS": WEB,
+    }
+    chosen = {**defaults, **environ, "AUTHSVC_ENV": "dev"}
+    return load(chosen, toml=find_toml(environ) if "AUTHSVC_CONFIG" in environ else None)
+
+
+def _kept_secret(path: Path) -> str:
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(48))
+    return path.read_text().strip()
+
+
+def dev_app(services: Services, *, clock: ShiftedClock, mailbox: Mailbox) -> FastAPI:
+    """The shipped application with dev mode's doors beside it."""
+    playground = Playground(
+        uow=services.ground.uow,
+        accounts=services.rooms.accounts,
+        sessions=services.rooms.sessions,
+        people=services.people,
+        minter=services.rooms.minter,
+        ring=services.ground.ring,
+        clock=clock,
+        mailbox=mailbox,
+        audiences=("orders-api",),
+    )
+    shell = Shell(load_assets()["index.html"])
+    application = create_app(
+        services,
+        extra=[router(guard_of(services), shell=shell)],
+        more={Mailbox: mailbox, Playground: playground},
+    )
+    started = application.router.lifespan_context
+
+    @asynccontextmanager
+    async def seeded(one: FastAPI) -> AsyncGenerator[Any]:
+        async with started(one) as state:
+            await playground.seed()
+            yield state
+
+    application.router.lifespan_context = seeded
+    return application
+
+
+def _welcome(found: Settings) -> str:
+    url = found.public_url
+    links = (
+        ("Sign in", f"{url}/ui/sign-in"),
+        ("Mailbox", f"{url}/dev/mailbox"),
+        ("Dev page", f"{url}/dev"),
+        ("API", f"{url}/v1/docs"),
+    )
+    lines = [f"  {name:<9} {link}" for name, link in links]
+    head = "authsvc dev: nothing here is safe for production. Ctrl-C stops it."
+    people = "  People    ann, bob, cy, root @example.test (code 000000)"
+    return "\n".join(["", head, "", *lines, "", people, ""])

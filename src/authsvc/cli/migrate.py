@@ -1,0 +1,51 @@
+"""``authsvc migrate``: show or bring up to date the database's tables."""
+
+from collections.abc import Sequence
+
+import typer
+
+from authsvc.cli import output
+from authsvc.cli.running import FAILED, run_app, settings
+from authsvc.platform.db import migrate
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, help="The database's tables.")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the group."""
+    return run_app(app, arguments, name="migrate")
+
+
+@app.command()
+def status() -> None:
+    """Where the tables stand; exit status 1 while migrations are waiting."""
+    found = migrate.status(_url())
+    output.facts(
+        [
+            ("current", found.current or "no tables yet"),
+            ("newest", found.head or "-"),
+            ("waiting", ", ".join(found.pending) or "nothing"),
+        ]
+    )
+    if found.pending:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def up() -> None:
+    """Bring the tables up to date, under a lock: several may be started at once."""
+    waiting = migrate.status(_url()).pending
+    for name in waiting:
+        typer.echo(f"→ {name}")
+    migrate.upgrade(_url())
+    typer.echo("The tables are up to date.")
+
+
+@app.command()
+def sql() -> None:
+    """Print the statements of every migration instead of running them."""
+    typer.echo(migrate.sql(_url()))
+
+
+def _url() -> str:
+    return settings().database_url.get_secret_value()
