@@ -58,7 +58,7 @@ def create_app(
     )
     app.state.services = _by_type(services) | (more or {})
     auth = guard_of(services)
-    assets = load_assets()
+    assets = load_assets(dev=dev)
     # The hottest route first, straight to its endpoint.
     app.router.routes.insert(
         0, Route("/v1/session/resume", services.resume.answer, methods=["POST"])

@@ -220,8 +220,9 @@ async def test_ten_wrong_codes_over_messages_close_the_first_step(
 
 async def test_recipient_caps(stage: Stage, ann: Person) -> None:
     granted = 0
-    for _ in range(12):
-        answer = await ann.browser.post("/v1/sign-in/email", {"email": ann.address})
+    for place in range(9):
+        browser = await stage.browser(address=f"203.0.{place}.9")
+        answer = await browser.post("/v1/sign-in/email", {"email": ann.address})
         if answer.status_code == 202:
             granted += 1
         else:

@@ -8,7 +8,7 @@ import httpx2
 import pytest_asyncio
 
 from authsvc.app import create_app
-from authsvc.bootstrap import Services, build
+from authsvc.bootstrap.services import Services, build
 from authsvc.kernel.clock import ShiftedClock
 from authsvc.settings import Settings
 from tests.databases import Backend
