@@ -1,6 +1,6 @@
 """Keys from memory instead of the network, and the seam by which tests hand them in."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -49,7 +49,7 @@ STAND_IN = StandIn()
 
 
 @contextmanager
-def trusted_instead(source: BlockingKeySource) -> Iterator[None]:
+def trusted_instead(source: BlockingKeySource) -> Generator[None]:
     """Within the block every verifier of the process trusts this source and no other.
 
     For tests: everything else about a verification stays as it is. What was verified within

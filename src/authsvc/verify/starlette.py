@@ -3,9 +3,9 @@
 import functools
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -32,7 +32,7 @@ class WebVerifier(Core):
     """A verifier that lives in a Starlette or FastAPI application."""
 
     @asynccontextmanager
-    async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(self, _app: Starlette) -> AsyncGenerator[None]:
         """Warms the keys at the start, closes at the end.
 
         An issuer that is not up yet is no reason not to start: requests are answered 503
@@ -73,7 +73,7 @@ class WebVerifier(Core):
             answer = challenge.problem(error, issuer=self.expected.issuer)
             raise HTTPException(answer.status, error.title, dict(answer.headers)) from error
 
-    async def _answer(self, connection: HTTPConnection, error: Exception) -> Response | None:
+    async def _answer(self, connection: HTTPConnection, error: Exception) -> Any:
         if not isinstance(error, AuthRefused):
             raise error
         answer = challenge.problem(error, issuer=self.expected.issuer)

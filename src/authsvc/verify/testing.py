@@ -4,7 +4,7 @@ import gc
 import json
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -49,7 +49,7 @@ class TestTokens:
         self._now = now
 
     @contextmanager
-    def trusted(self) -> Iterator["TestTokens"]:
+    def trusted(self) -> Generator["TestTokens"]:
         """Within the block every verifier of the process trusts this key and no other."""
         public = ECAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
         jwk = {**public, "kid": self._kid, "alg": "ES256", "use": "sig"}
