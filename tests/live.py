@@ -68,9 +68,7 @@ def start(
 ) -> Server:
     """Start ``authsvc <arguments>`` and wait until it answers."""
     log = directory / f"authsvc-{url.rpartition(':')[2]}.log"
-    clean = {
-        name: value for name, value in os.environ.items() if not name.startswith("AUTHSVC_")
-    }
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AUTHSVC_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "authsvc.cli.main", *arguments],
         env=clean | dict(environ),
