@@ -14,8 +14,9 @@ from fastapi import FastAPI
 
 from authsvc.app import create_app, guard_of
 from authsvc.bootstrap.services import Services, build
-from authsvc.cli.running import Failure, run_app
+from authsvc.cli.running import needs_database, run_app
 from authsvc.cli.serve import refuse_unsafe
+from authsvc.cli.serving import bind, knobs
 from authsvc.dev.mailbox import Mailbox
 from authsvc.dev.people import fixed_code
 from authsvc.dev.playground import Playground
@@ -23,6 +24,7 @@ from authsvc.dev.routes import router
 from authsvc.kernel.clock import ShiftedClock
 from authsvc.platform import telemetry
 from authsvc.platform.db.migrate import upgrade
+from authsvc.platform.secrets.building import SettingsError
 from authsvc.settings import Settings, find_toml, load
 from authsvc.ui.routes import Shell, load_assets
 
@@ -49,31 +51,25 @@ def dev(
     """Start everything: SQLite, an in-process store, a mailbox page and people to sign in as."""
     found = dev_settings(os.environ, port=port, data=data, reset=reset)
     refuse_unsafe(found, command="dev")
-    upgrade(found.database_url.get_secret_value())
+    public = bind("--port", "127.0.0.1", port)
+    with needs_database():
+        upgrade(found.database_url.get_secret_value())
     telemetry.set_up(dev=True, level="warning")
     clock = ShiftedClock()
     mailbox = Mailbox(clock, tell=lambda line: typer.echo(f"\n✉  {line}"))
     services = build(found, clock=clock, mailer=mailbox, fixed_code=fixed_code)
     typer.echo(_welcome(found))
-    uvicorn.run(
-        dev_app(services, clock=clock, mailbox=mailbox),
-        host="127.0.0.1",
-        port=port,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        log_config=None,
-        timeout_graceful_shutdown=2,
-    )
+    application = dev_app(services, clock=clock, mailbox=mailbox)
+    uvicorn.Server(knobs(application, grace=2)).run(sockets=[public])
 
 
 def dev_settings(environ: Any, *, port: int, data: Path, reset: bool = False) -> Settings:
     """The settings of dev mode: what the environment says over defaults for this machine.
 
-    Raises Failure in an environment that is meant for production.
+    Raises SettingsError in an environment that is meant for production.
     """
     if environ.get("AUTHSVC_ENV") not in (None, "dev"):
-        raise Failure("AUTHSVC_ENV is not dev: dev mode has fixed codes and never runs there")
+        raise SettingsError("AUTHSVC_ENV is not dev: dev mode has fixed codes and never runs there")
     if reset and data.exists():
         shutil.rmtree(data)
     data.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import typer
 
 from authsvc.cli import output
-from authsvc.cli.running import FAILED, run_app, settings
+from authsvc.cli.running import FAILED, needs_database, run_app, settings
 from authsvc.platform.db import migrate
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="The database's tables.")
@@ -19,7 +19,8 @@ def run(arguments: Sequence[str]) -> int:
 @app.command()
 def status() -> None:
     """Where the tables stand; exit status 1 while migrations are waiting."""
-    found = migrate.status(_url())
+    with needs_database():
+        found = migrate.status(_url())
     output.facts(
         [
             ("current", found.current or "no tables yet"),
@@ -34,17 +35,18 @@ def status() -> None:
 @app.command()
 def up() -> None:
     """Bring the tables up to date, under a lock: several may be started at once."""
-    waiting = migrate.status(_url()).pending
-    for name in waiting:
-        typer.echo(f"→ {name}")
-    migrate.upgrade(_url())
+    with needs_database():
+        for name in migrate.status(_url()).pending:
+            typer.echo(f"→ {name}")
+        migrate.upgrade(_url())
     typer.echo("The tables are up to date.")
 
 
 @app.command()
 def sql() -> None:
-    """Print the statements of every migration instead of running them."""
-    typer.echo(migrate.sql(_url()))
+    """Print the statements of the waiting migrations instead of running them."""
+    with needs_database():
+        typer.echo(migrate.sql(_url()))
 
 
 def _url() -> str:

@@ -3,13 +3,17 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 from typer.exceptions import Abort, TyperException
 
 from authsvc.kernel.errors import Code, Refusal
+from authsvc.platform.db.migrate import MigrationsBusy
 from authsvc.platform.secrets.building import SettingsError
 from authsvc.settings import Settings, find_toml, load
 
@@ -59,6 +63,18 @@ def _say(name: str, sentence: str, status: int) -> int:
 def settings() -> Settings:
     """The settings of this process; raises SettingsError."""
     return load(os.environ, toml=find_toml(os.environ))
+
+
+@contextmanager
+def needs_database() -> Generator[None]:
+    """Turns what a driver says of a database that cannot be used into a Failure."""
+    try:
+        yield
+    except MigrationsBusy as error:
+        raise Failure(f"database_url: {error}") from error
+    except (SQLAlchemyError, asyncpg.PostgresError, OSError) as error:
+        reason = type(error.__cause__ or error).__name__
+        raise Failure(f"database_url: the database cannot be used ({reason})") from error
 
 
 def wait_for(make: Callable[[], Coroutine[Any, Any, Result]]) -> Result:

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-import uvicorn
 
-from authsvc.cli.running import Failure, run_app, settings
+from authsvc.cli.running import needs_database, run_app, settings
+from authsvc.cli.serving import bind, process
+from authsvc.cli.supervisor import supervise
 from authsvc.platform.db.migrate import upgrade
+from authsvc.platform.secrets.building import SettingsError
 from authsvc.settings import Env, Settings, unsafe
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Start the service.")
-GRACE = 20  # seconds that requests may finish in after SIGTERM
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -29,27 +30,20 @@ def serve(
     found = settings()
     refuse_unsafe(found, command="serve")
     if found.env is Env.DEV:
-        raise Failure("env is dev: use `authsvc dev`, or set AUTHSVC_ENV=production")
+        raise SettingsError("env is dev: use `authsvc dev`, or set AUTHSVC_ENV=production")
+    public = bind("listen", found.listen.host, found.listen.port)
+    management = bind("management", found.management.host, found.management.port)
     if migrate:
-        upgrade(found.database_url.get_secret_value())
-    uvicorn.run(
-        "authsvc.app:from_environment",
-        factory=True,
-        host=found.listen.host,
-        port=found.listen.port,
-        workers=found.workers,
-        access_log=False,
-        server_header=False,
-        date_header=True,
-        proxy_headers=False,
-        log_config=None,
-        timeout_graceful_shutdown=GRACE,
-        h11_max_incomplete_event_size=found.http.max_headers,
-    )
+        with needs_database():
+            upgrade(found.database_url.get_secret_value())
+    if found.workers == 1:
+        process(public, management)
+    else:
+        supervise(found.workers, public, management)
 
 
 def refuse_unsafe(found: Settings, *, command: str) -> None:
-    """Raise Failure with the first reason not to start."""
+    """Raise SettingsError with the reasons not to start."""
     reasons = unsafe(found, command=command)
     if reasons:
-        raise Failure(reasons[0])
+        raise SettingsError(*reasons)
