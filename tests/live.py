@@ -69,13 +69,14 @@ def start(
     """Start ``authsvc <arguments>`` and wait until it answers."""
     log = directory / f"authsvc-{url.rpartition(':')[2]}.log"
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AUTHSVC_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "authsvc.cli.main", *arguments],
-        env=clean | dict(environ),
-        cwd=directory,
-        stdout=log.open("ab"),
-        stderr=subprocess.STDOUT,
-    )
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "authsvc.cli.main", *arguments],
+            env=clean | dict(environ),
+            cwd=directory,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
     server = Server(url, process, log)
     try:
         server.wait_until_up(up)

@@ -33,7 +33,7 @@ class Page(SimpleHTTPRequestHandler):
 
     def end_headers(self) -> None:
         policy = (
-            f"default-src 'none'; script-src 'self' {self.auth}; style-src 'self'; "
+            f"default-src 'none'; script-src 'self' {self.auth}; style-src 'self'; img-src data:; "
             f"connect-src {self.auth} {self.orders}; base-uri 'none'; frame-ancestors 'none'"
         )
         self.send_header("Content-Security-Policy", policy)

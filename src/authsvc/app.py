@@ -55,6 +55,7 @@ def create_app(
         redoc_url=None,
         lifespan=_lifespan(services),
         swagger_ui_oauth2_redirect_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.services = _by_type(services) | (more or {})
     auth = guard_of(services)
