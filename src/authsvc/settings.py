@@ -156,15 +156,6 @@ class Settings(Branch):
         return keys
 
     @model_validator(mode="after")
-    def _clients_fit(self) -> Self:
-        problems = client_problems(
-            self.clients, public_url=self.public_url, dev=self.env is Env.DEV
-        )
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
-
-    @model_validator(mode="after")
     def _safe_for_its_env(self) -> Self:
         if self.env is Env.DEV:
             if not self.is_local:
@@ -174,6 +165,15 @@ class Settings(Branch):
             weak = weakness(key.get_secret_value())
             if weak is not None:
                 raise ValueError(f"secret_key {weak}; `openssl rand -base64 48` makes a good one")
+        return self
+
+    @model_validator(mode="after")
+    def _clients_fit(self) -> Self:
+        problems = client_problems(
+            self.clients, public_url=self.public_url, dev=self.env is Env.DEV
+        )
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     @property

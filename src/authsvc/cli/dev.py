@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import shutil
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -30,6 +29,7 @@ from authsvc.ui.routes import Shell, load_assets
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Start for development.")
 
+DATABASE, SECRET = "authsvc.sqlite3", "secret.key"
 WEB = '{"web": {"origins": ["http://localhost:5173"], "return_to": ["http://localhost:5173/"], \
 "audiences": ["orders-api"], "account_api": true}, \
 "cli": {"native": true, "audiences": ["orders-api"], "account_api": true}}'
@@ -70,13 +70,15 @@ def dev_settings(environ: Any, *, port: int, data: Path, reset: bool = False) ->
     """
     if environ.get("AUTHSVC_ENV") not in (None, "dev"):
         raise SettingsError("AUTHSVC_ENV is not dev: dev mode has fixed codes and never runs there")
-    if reset and data.exists():
-        shutil.rmtree(data)
     data.mkdir(parents=True, exist_ok=True)
+    if reset:
+        # Our own files only: the directory may be one that holds more.
+        for old in (*data.glob(f"{DATABASE}*"), data / SECRET):
+            old.unlink(missing_ok=True)
     defaults = {
         "AUTHSVC_PUBLIC_URL": f"http://localhost:{port}",
-        "AUTHSVC_DATABASE_URL": f"sqlite:///{(data / 'authsvc.sqlite3').absolute()}",
-        "AUTHSVC_SECRET_KEY": _kept_secret(data / "secret.key"),
+        "AUTHSVC_DATABASE_URL": f"sqlite:///{(data / DATABASE).absolute()}",
+        "AUTHSVC_SECRET_KEY": _kept_secret(data / SECRET),
         "AUTHSVC_APP_NAME": "Acme",
         "AUTHSVC_CLIENTS": WEB,
     }
@@ -102,7 +104,7 @@ def dev_app(services: Services, *, clock: ShiftedClock, mailbox: Mailbox) -> Fas
         ring=services.ground.ring,
         clock=clock,
         mailbox=mailbox,
-        audiences=("orders-api",),
+        audiences=_audiences(services.ground.settings),
     )
     shell = Shell(load_assets()["index.html"])
     application = create_app(
@@ -120,6 +122,12 @@ def dev_app(services: Services, *, clock: ShiftedClock, mailbox: Mailbox) -> Fas
 
     application.router.lifespan_context = seeded
     return application
+
+
+def _audiences(settings: Settings) -> tuple[str, ...]:
+    """Every API that a client calls, in the order of the settings."""
+    named = [name for client in settings.clients.values() for name in client.audiences]
+    return tuple(dict.fromkeys(named))
 
 
 def _welcome(found: Settings) -> str:

@@ -33,16 +33,28 @@ _SECRET_FILE = 'secret_key_file = "secrets/authsvc.key"'
 
 def example(model: type[BaseModel]) -> str:
     """The file's text; it loads as it is once its secret file exists."""
+    sections = [
+        (section, list(members))
+        for section, members in groupby(leaves(model), key=lambda leaf: leaf.path[:-1])
+    ]
     lines = [_HEAD]
-    for section, members in groupby(leaves(model), key=lambda leaf: leaf.path[:-1]):
-        if section:
+    # Dotted keys go first: below a table's head they would belong to that table.
+    for section, members in sections:
+        if not section or _is_single(section, members):
+            lines += [_line(leaf, name=".".join(leaf.path)) for leaf in members]
+    for section, members in sections:
+        if section and not _is_single(section, members):
             lines.append(f"\n[{'.'.join('web' if part == ANY else part for part in section)}]\n")
-        lines += [_line(leaf) for leaf in members]
+            lines += [_line(leaf, name=leaf.path[-1]) for leaf in members]
     return "".join(lines)
 
 
-def _line(leaf: Leaf) -> str:
-    name, note = leaf.path[-1], leaf.field.description or ""
+def _is_single(section: Path, members: list[Leaf]) -> bool:
+    return len(members) == 1 and ANY not in section
+
+
+def _line(leaf: Leaf, *, name: str) -> str:
+    note = leaf.field.description or ""
     if leaf.path == ("secret_key",):
         return f"{_SECRET_FILE}  # {note}\n"
     if leaf.path in _SAMPLES:

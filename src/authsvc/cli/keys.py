@@ -25,23 +25,26 @@ def list_keys(
 ) -> None:
     """Every published key with its dates (UTC)."""
     keys = with_services(lambda services: services.keys.list())
-    names = ("kid", "alg", "state", "published", "signs from", "retired", "removed")
+    names = ("kid", "alg", "state", "published", "signs_from", "retired", "removed")
     rows = [
         (
             key.kid,
             key.alg.value,
             key.state.value,
-            when(key.published_at),
-            when(key.activated_at or key.activate_at),
-            when(key.retired_at),
-            when(key.remove_at),
+            key.published_at,
+            key.activated_at or key.activate_at,
+            key.retired_at,
+            key.remove_at,
         )
         for key in keys
     ]
     if as_json:
-        output.as_json([dict(zip(names, row, strict=True)) for row in rows])
+        output.as_json([dict(zip(names, map(output.plain, row), strict=True)) for row in rows])
+    elif rows:
+        head = [name.upper().replace("_", " ") for name in names]
+        output.table(head, [(*row[:3], *map(when, row[3:])) for row in rows])
     else:
-        output.table([name.upper() for name in names], rows)
+        typer.echo("There is no key yet; the service makes one when it starts.")
 
 
 @app.command()

@@ -7,6 +7,8 @@ from typing import Any
 
 import typer
 
+from authsvc.kernel.wire import timestamp
+
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows in aligned columns under a head."""
@@ -32,3 +34,8 @@ def as_json(value: Any) -> None:
 def when(instant: datetime | None) -> str:
     """An instant for people: ``2026-11-24 09:20``, in UTC; a dash for none."""
     return "-" if instant is None else f"{instant:%Y-%m-%d %H:%M}"
+
+
+def plain(value: str | datetime | None) -> str | None:
+    """A value as JSON has it: instants as RFC 3339."""
+    return timestamp(value) if isinstance(value, datetime) else value

@@ -73,7 +73,8 @@ def needs_database() -> Generator[None]:
     except MigrationsBusy as error:
         raise Failure(f"database_url: {error}") from error
     except (SQLAlchemyError, asyncpg.PostgresError, OSError) as error:
-        reason = type(error.__cause__ or error).__name__
+        original = getattr(error, "orig", None) or error
+        reason = type(original.__cause__ or original).__name__
         raise Failure(f"database_url: the database cannot be used ({reason})") from error
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -19,10 +19,10 @@ class DatabaseSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    statement: float = 3.0
-    lock: float = 1.0
-    idle_tx: float = 5.0
-    pool: int = 10
+    statement: float = Field(default=3.0, gt=0, description="seconds a statement may take")
+    lock: float = Field(default=1.0, gt=0, description="seconds to wait for a row or table lock")
+    idle_tx: float = Field(default=5.0, gt=0, description="seconds a transaction may sit idle")
+    pool: int = Field(default=10, ge=1, le=100, description="connections of one process")
 
 
 @dataclass(frozen=True, slots=True)
