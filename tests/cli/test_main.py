@@ -34,7 +34,10 @@ def test_every_command_explains_itself(authsvc: Authsvc, name: str) -> None:
 
 def test_a_mistyped_command_is_told_its_name(authsvc: Authsvc) -> None:
     said = authsvc("serv")
-    assert (said.status, said.sentence) == (2, "authsvc: serv is not a command; did you mean serve?")
+    assert (said.status, said.sentence) == (
+        2,
+        "authsvc: serv is not a command; did you mean serve?",
+    )
     assert "authsvc --help" in authsvc("fly").sentence
 
 

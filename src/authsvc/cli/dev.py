@@ -51,16 +51,16 @@ def dev(
     """Start everything: SQLite, an in-process store, a mailbox page and people to sign in as."""
     found = dev_settings(os.environ, port=port, data=data, reset=reset)
     refuse_unsafe(found, command="dev")
-    public = bind("--port", "127.0.0.1", port)
-    with needs_database():
-        upgrade(found.database_url.get_secret_value())
-    telemetry.set_up(dev=True, level="warning")
-    clock = ShiftedClock()
-    mailbox = Mailbox(clock, tell=lambda line: typer.echo(f"\n✉  {line}"))
-    services = build(found, clock=clock, mailer=mailbox, fixed_code=fixed_code)
-    typer.echo(_welcome(found))
-    application = dev_app(services, clock=clock, mailbox=mailbox)
-    uvicorn.Server(knobs(application, grace=2)).run(sockets=[public])
+    with bind("--port", "127.0.0.1", port) as public:
+        with needs_database():
+            upgrade(found.database_url.get_secret_value())
+        telemetry.set_up(dev=True, level="warning")
+        clock = ShiftedClock()
+        mailbox = Mailbox(clock, tell=lambda line: typer.echo(f"\n✉  {line}"))
+        services = build(found, clock=clock, mailer=mailbox, fixed_code=fixed_code)
+        typer.echo(_welcome(found))
+        application = dev_app(services, clock=clock, mailbox=mailbox)
+        uvicorn.Server(knobs(application, grace=2)).run(sockets=[public])
 
 
 def dev_settings(environ: Any, *, port: int, data: Path, reset: bool = False) -> Settings:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 import typer
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from typer.exceptions import Abort, TyperException
 
 from authsvc.kernel.errors import Code, Refusal
@@ -72,6 +72,9 @@ def needs_database() -> Generator[None]:
         yield
     except MigrationsBusy as error:
         raise Failure(f"database_url: {error}") from error
+    except ProgrammingError as error:
+        sentence = "database_url: the tables are missing or old; run `authsvc migrate up`"
+        raise Failure(sentence) from error
     except (SQLAlchemyError, asyncpg.PostgresError, OSError) as error:
         original = getattr(error, "orig", None) or error
         reason = type(original.__cause__ or original).__name__
@@ -79,5 +82,6 @@ def needs_database() -> Generator[None]:
 
 
 def wait_for(make: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    """The result of an asynchronous command."""
-    return asyncio.run(make())
+    """The result of an asynchronous command that may use the database."""
+    with needs_database():
+        return asyncio.run(make())

@@ -31,15 +31,17 @@ def serve(
     refuse_unsafe(found, command="serve")
     if found.env is Env.DEV:
         raise SettingsError("env is dev: use `authsvc dev`, or set AUTHSVC_ENV=production")
-    public = bind("listen", found.listen.host, found.listen.port)
-    management = bind("management", found.management.host, found.management.port)
-    if migrate:
-        with needs_database():
-            upgrade(found.database_url.get_secret_value())
-    if found.workers == 1:
-        process(public, management)
-    else:
-        supervise(found.workers, public, management)
+    with (
+        bind("listen", found.listen.host, found.listen.port) as public,
+        bind("management", found.management.host, found.management.port) as management,
+    ):
+        if migrate:
+            with needs_database():
+                upgrade(found.database_url.get_secret_value())
+        if found.workers == 1:
+            process(public, management)
+        else:
+            supervise(found.workers, public, management)
 
 
 def refuse_unsafe(found: Settings, *, command: str) -> None:
