@@ -86,7 +86,7 @@ class Download:
                 raise DownloadFailed(f"the answer is HTTP {answer.status_code}")
             if answer.headers.get("Content-Encoding", "identity") != "identity":
                 raise DownloadFailed("the answer is packed, which nobody asked for")
-            async for chunk in answer.aiter_raw():
+            async for chunk in answer.aiter_bytes():
                 body += chunk
                 if len(body) > MAX_KEY_SET:
                     raise DownloadFailed("the answer is longer than 64 KiB")
