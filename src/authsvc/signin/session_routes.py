@@ -81,7 +81,9 @@ def _ending(auth: Verifier) -> APIRouter:
     routes = APIRouter(tags=["session"])
     bearer = Depends(auth.require_auth(optional=True))
 
-    @routes.post("/logout", status_code=204, **door(Level.COOKIE))
+    bearer_codes = (Code.TOKEN_MISSING, Code.TOKEN_INVALID, Code.TOKEN_EXPIRED)
+
+    @routes.post("/logout", status_code=204, **door(Level.COOKIE, *bearer_codes))
     async def sign_out(
         request: Request,
         principal: Annotated[Principal | None, bearer],
