@@ -10,7 +10,7 @@ from authsvc.cli.running import Failure, run_app, settings, wait_for
 from authsvc.kernel.clock import SystemClock
 from authsvc.kernel.email import InvalidAddress, canon
 from authsvc.kernel.ids import MESSAGE, new_id
-from authsvc.notify.messages import test as test_message
+from authsvc.notify.messages import probe
 from authsvc.notify.render import Renderer
 from authsvc.notify.smtp import Envelope, MailPermanent, MailTemporary, SmtpMailer
 from authsvc.platform.i18n.catalogue import Catalogue
@@ -43,7 +43,7 @@ def send_test(
         raise Failure(f"{address!r} is no mail address that can be used") from None
     catalogue = Catalogue.load(default=found.locales.default)
     renderer = Renderer.of(catalogue, app_name=found.app_name)
-    rendered = renderer.render(test_message(to, locale=locale))
+    rendered = renderer.render(probe(to, locale=locale))
     mailer = SmtpMailer(found.mail.smtp_url.get_secret_value(), found.mail, SystemClock())
     started = time.perf_counter()
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -36,10 +37,10 @@ def process(public: socket.socket, management: socket.socket) -> None:
     settings = load(os.environ, toml=find_toml(os.environ))
     telemetry.set_up(dev=False, level=settings.log.level)
     services = build(settings)
-    server = uvicorn.Server(knobs(create_app(services), grace=GRACE))
+    server = _Server(knobs(create_app(services), grace=GRACE))
     watch = Watch(services, is_serving=lambda: server.started and not server.should_exit)
     private = management_app(started=watch.started, readiness=watch.readiness)
-    side = _Side(knobs(private, grace=1))
+    side = _Server(knobs(private, grace=1))
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(_both(server, public, side, management))
 
@@ -56,21 +57,24 @@ def knobs(app: Any, *, grace: int) -> uvicorn.Config:
     )
 
 
+class _Server(uvicorn.Server):
+    """A server that leaves signals to whoever runs it, so that SIGTERM is a good end."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
 async def _both(
-    server: uvicorn.Server, public: socket.socket, side: "_Side", management: socket.socket
+    server: _Server, public: socket.socket, side: _Server, management: socket.socket
 ) -> None:
     """The private port tells "not ready" while the public one finishes its requests."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.handle_exit, number, None)
     beside = asyncio.create_task(side.serve(sockets=[management]))
     try:
         await server.serve(sockets=[public])
     finally:
         side.should_exit = True
         await beside
-
-
-class _Side(uvicorn.Server):
-    """A second server in the process; signals are the first one's business."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield

@@ -3,7 +3,6 @@
 import multiprocessing
 import signal
 import socket
-import time
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
@@ -11,14 +10,14 @@ from types import FrameType
 from authsvc.cli.running import Failure
 from authsvc.cli.serving import process
 
-YOUNG = 10.0  # seconds: a process that ends before never worked
 _PULSE = 0.5
 
 
 def supervise(count: int, public: socket.socket, management: socket.socket) -> None:
     """Keep so many processes running until SIGTERM or SIGINT, then let them finish.
 
-    Raises Failure when a process ends right after its start: starting it again helps nobody.
+    One that was killed is replaced. Raises Failure when one ends by itself: whatever it found
+    wrong at its start, the next one would find too.
     """
     stopping: list[int] = []
 
@@ -27,16 +26,17 @@ def supervise(count: int, public: socket.socket, management: socket.socket) -> N
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    running = {_start(public, management): time.monotonic() for _ in range(count)}
+    running = [_start(public, management) for _ in range(count)]
     try:
         while not stopping:
             wait([one.sentinel for one in running], timeout=_PULSE)
             for fallen in [one for one in running if not one.is_alive()]:
                 if stopping:
                     break
-                if time.monotonic() - running.pop(fallen) < YOUNG:
-                    raise Failure("workers: a process ended at its start; its log says why")
-                running[_start(public, management)] = time.monotonic()
+                if (fallen.exitcode or 0) >= 0:
+                    raise Failure("workers: a process ended by itself; its log says why")
+                running.remove(fallen)
+                running.append(_start(public, management))
     finally:
         for one in running:
             one.terminate()
