@@ -102,6 +102,6 @@ def notice(
     return Message(template, address, locale, params, Secret(link))
 
 
-def test(address: str, *, locale: str) -> Message:
+def probe(address: str, *, locale: str) -> Message:
     """A message that shows that mail arrives."""
     return Message("test", address, locale)

@@ -59,16 +59,18 @@ def _is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SmtpMailer:
-    """One connection a message. Plain text is spoken to the loopback only."""
+    """One connection a message. Plain text is spoken to the loopback only, and only while
+    ``plain_loopback`` is on."""
 
     url: str
     settings: MailSettings
     clock: Clock
+    plain_loopback: bool = True
 
     async def send(self, envelope: Envelope) -> None:
         parts = urlsplit(self.url)
         host, implicit = parts.hostname or "", parts.scheme == "smtps"
-        plain = not implicit and _is_loopback(host)
+        plain = self.plain_loopback and not implicit and _is_loopback(host)
         kept_apart = self.settings.smtp_password
         password = kept_apart.get_secret_value() if kept_apart else parts.password
         try:
