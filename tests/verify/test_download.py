@@ -61,7 +61,7 @@ class Quiet(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b'{"keys":[]}')
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         pass
 
 
@@ -89,7 +89,7 @@ def serving(handler: type[Quiet]) -> Iterator[str]:
     handler.asked = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/jwks.json"

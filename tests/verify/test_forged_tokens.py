@@ -6,7 +6,7 @@ Spec: security.md C32–C35, C38, C39; RFC 8725.
 import hmac
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -290,7 +290,7 @@ async def test_forged(name: str, guard: Verifier, issuer: Issuer) -> None:
     assert {str(request.url) for request in issuer.asked} == {ISSUER + "/.well-known/jwks.json"}
 
 
-def _in_thread(guard: Verifier) -> Callable[[str], object]:
+def _in_thread(guard: Verifier) -> Callable[[str], Awaitable[object]]:
     async def attempt(token: str) -> object:
         return guard.verify_sync(token)
 

@@ -37,8 +37,9 @@ KEY = es256()
     ids=str,
 )
 def test_refused(setting: dict[str, Any], error: type[Exception]) -> None:
+    settings: dict[str, Any] = {"issuer": ISSUER, "audience": AUDIENCE} | setting
     with pytest.raises(error):
-        Verifier(**({"issuer": ISSUER, "audience": AUDIENCE} | setting))
+        Verifier(**settings)
 
 
 def test_issuer_and_audience_cannot_be_forgotten() -> None:
