@@ -72,9 +72,9 @@ Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_listed)]
 class Settings(Branch):
     """Everything an operator may decide. Frozen; unknown names are refused."""
 
-    env: Env = Field(Env.PRODUCTION, description="production or dev")
+    env: Env = Field(default=Env.PRODUCTION, description="production or dev")
     app_name: str = Field(
-        "authsvc",
+        default="authsvc",
         min_length=1,
         max_length=64,
         description="the name people see on screens, in mail",
@@ -82,18 +82,19 @@ class Settings(Branch):
     public_url: str = Field(description="https address at which browsers reach authsvc")
     database_url: SecretStr = Field(description="PostgreSQL or SQLite URL of the database")
     redis_url: SecretStr | None = Field(
-        None, description="Redis URL; needed as soon as more than one process runs"
+        default=None, description="Redis URL; needed as soon as more than one process runs"
     )
     secret_key: Secrets = Field(
         min_length=1,
         description="32+ random bytes; a list rotates: the first signs and seals, all open",
     )
-    workers: int = Field(1, ge=1, le=64, description="processes that serve requests")
+    workers: int = Field(default=1, ge=1, le=64, description="processes that serve requests")
     worker_apart: bool = Field(
-        False, description="whether `authsvc worker` runs apart, so that serve sends no mail"
+        default=False,
+        description="whether `authsvc worker` runs apart, so that serve sends no mail",
     )
     security_contact: str | None = Field(
-        None, description="mailto: or https: address for security.txt"
+        default=None, description="mailto: or https: address for security.txt"
     )
     listen: ListenSettings = _defaults(ListenSettings)
     management: ManagementSettings = _defaults(ManagementSettings)

@@ -22,7 +22,7 @@ def test_random_secrets_pass() -> None:
     [
         "a" * 64,
         "ab" * 32,
-        "changeme" + secrets.token_urlsafe(24),
+        "changeme1Ot_tueCApaEwFkgmYtQLVa8ZPron1w8",
         "an-example-secret-key-for-everyone!",
         "0123456789abcdef0123456789abcdef",
         "abcdefghijklmnopqrstuvwxyzabcdef",

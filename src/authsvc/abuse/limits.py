@@ -38,12 +38,14 @@ class LimitSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sign_in: int = Field(30, ge=1, description="started sign-ins a minute from one address")
-    verify: int = Field(60, ge=1, description="proofs a minute from one address")
-    refresh: int = Field(300, ge=1, description="refreshes a minute from one address")
-    read: int = Field(600, ge=1, description="other calls a minute from one address")
-    identifier: int = Field(10, ge=1, description="started sign-ins for one name in 15 minutes")
-    both: int = Field(5, ge=1, description="the same from one address in a minute")
+    sign_in: int = Field(default=30, ge=1, description="started sign-ins a minute from one address")
+    verify: int = Field(default=60, ge=1, description="proofs a minute from one address")
+    refresh: int = Field(default=300, ge=1, description="refreshes a minute from one address")
+    read: int = Field(default=600, ge=1, description="other calls a minute from one address")
+    identifier: int = Field(
+        default=10, ge=1, description="started sign-ins for one name in 15 minutes"
+    )
+    both: int = Field(default=5, ge=1, description="the same from one address in a minute")
 
     def of(self, name: LimitName) -> Limit:
         """The limit of this name. A /48 gets ten times what an address gets."""

@@ -18,4 +18,4 @@ class SignUpSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mode: SignUpMode = Field(SignUpMode.OPEN, description="open, invite or closed")
+    mode: SignUpMode = Field(default=SignUpMode.OPEN, description="open, invite or closed")

@@ -1,8 +1,9 @@
 """``authsvc dev``: everything on this machine, with a mailbox, demo people and a clock."""
 
+import json
 import os
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,15 +25,27 @@ from authsvc.kernel.clock import ShiftedClock
 from authsvc.platform import telemetry
 from authsvc.platform.db.migrate import upgrade
 from authsvc.platform.secrets.building import SettingsError
-from authsvc.settings import Settings, find_toml, load
+from authsvc.platform.secrets.building import build as build_settings
+from authsvc.platform.secrets.sources import CONFIG_VARIABLE, Setting, Toml, gather
+from authsvc.settings import Settings, find_toml
 from authsvc.ui.routes import Shell, load_assets
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Start for development.")
 
 DATABASE, SECRET = "authsvc.sqlite3", "secret.key"
-WEB = '{"web": {"origins": ["http://localhost:5173"], "return_to": ["http://localhost:5173/"], \
-"audiences": ["orders-api"], "account_api": true}, \
-"cli": {"native": true, "audiences": ["orders-api"], "account_api": true}}'
+CLIENTS = {
+    "AUTHSVC_CLIENTS": json.dumps(
+        {
+            "web": {
+                "origins": ["http://localhost:5173"],
+                "return_to": ["http://localhost:5173/"],
+                "audiences": ["orders-api"],
+                "account_api": True,
+            },
+            "cli": {"native": True, "audiences": ["orders-api"], "account_api": True},
+        }
+    )
+}
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -49,9 +62,11 @@ def dev(
     reset: Annotated[bool, typer.Option("--reset", help="begin with nothing")] = False,
 ) -> None:
     """Start everything: SQLite, an in-process store, a mailbox page and people to sign in as."""
-    found = dev_settings(os.environ, port=port, data=data, reset=reset)
+    if reset:
+        _forget(data)
+    found = dev_settings(os.environ, port=port, data=data)
     refuse_unsafe(found, command="dev")
-    with bind("--port", "127.0.0.1", port) as public:
+    with bind("--port", found.listen.host, port) as public:
         with needs_database():
             upgrade(found.database_url.get_secret_value())
         telemetry.set_up(dev=True, level="warning")
@@ -63,27 +78,41 @@ def dev(
         uvicorn.Server(knobs(application, grace=2)).run(sockets=[public])
 
 
-def dev_settings(environ: Any, *, port: int, data: Path, reset: bool = False) -> Settings:
-    """The settings of dev mode: what the environment says over defaults for this machine.
+def dev_settings(environ: Mapping[str, str], *, port: int, data: Path) -> Settings:
+    """The settings of dev mode: file and environment over defaults for this machine.
 
-    Raises SettingsError in an environment that is meant for production.
+    Raises SettingsError where something asks for production.
     """
-    if environ.get("AUTHSVC_ENV") not in (None, "dev"):
-        raise SettingsError("AUTHSVC_ENV is not dev: dev mode has fixed codes and never runs there")
+    chosen = gather(Settings, environ, toml=_named_toml(environ))
+    env = chosen.values.setdefault(("env",), Setting("dev", "authsvc dev"))
+    if env.value != "dev":
+        name = "AUTHSVC_ENV" if env.source == "AUTHSVC_ENV" else f"env in {env.source}"
+        raise SettingsError(f"{name} is not dev: dev mode has fixed codes and never runs there")
     data.mkdir(parents=True, exist_ok=True)
-    if reset:
-        # Our own files only: the directory may be one that holds more.
-        for old in (*data.glob(f"{DATABASE}*"), data / SECRET):
-            old.unlink(missing_ok=True)
-    defaults = {
-        "AUTHSVC_PUBLIC_URL": f"http://localhost:{port}",
-        "AUTHSVC_DATABASE_URL": f"sqlite:///{(data / DATABASE).absolute()}",
-        "AUTHSVC_SECRET_KEY": _kept_secret(data / SECRET),
-        "AUTHSVC_APP_NAME": "Acme",
-        "AUTHSVC_CLIENTS": WEB,
-    }
-    chosen = {**defaults, **environ, "AUTHSVC_ENV": "dev"}
-    return load(chosen, toml=find_toml(environ) if "AUTHSVC_CONFIG" in environ else None)
+    defaults = gather(
+        Settings,
+        {
+            "AUTHSVC_PUBLIC_URL": f"http://localhost:{port}",
+            "AUTHSVC_DATABASE_URL": f"sqlite:///{(data / DATABASE).absolute()}",
+            "AUTHSVC_SECRET_KEY": _kept_secret(data / SECRET),
+            "AUTHSVC_APP_NAME": "Acme",
+            **({} if any(path[0] == "clients" for path in chosen.values) else CLIENTS),
+        },
+    )
+    for path, setting in defaults.values.items():
+        chosen.values.setdefault(path, setting)
+    return build_settings(Settings, chosen)
+
+
+def _named_toml(environ: Mapping[str, str]) -> Toml | None:
+    # A settings file that merely lies here belongs to another installation.
+    return find_toml(environ) if CONFIG_VARIABLE in environ else None
+
+
+def _forget(data: Path) -> None:
+    """Remove our own files only: the directory may be one that holds more."""
+    for old in (*data.glob(f"{DATABASE}*"), data / SECRET):
+        old.unlink(missing_ok=True)
 
 
 def _kept_secret(path: Path) -> str:
@@ -105,6 +134,7 @@ def dev_app(services: Services, *, clock: ShiftedClock, mailbox: Mailbox) -> Fas
         clock=clock,
         mailbox=mailbox,
         audiences=_audiences(services.ground.settings),
+        stores=(services.ground.store, services.rooms.guard.local),
     )
     shell = Shell(load_assets()["index.html"])
     application = create_app(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete
 
@@ -18,6 +18,8 @@ from authsvc.kernel.errors import Code, Refusal
 from authsvc.kernel.ids import FLOW, USER, is_id, new_id
 from authsvc.platform.db.types import Base
 from authsvc.platform.db.uow import Tx, UnitOfWork
+from authsvc.platform.ephemeral.memory import MemoryStore
+from authsvc.platform.ephemeral.port import Ephemeral
 from authsvc.sessions.facts import Live, Proof
 from authsvc.sessions.service import Sessions
 from authsvc.tokens.minting import Minter
@@ -56,6 +58,7 @@ class Playground:
     clock: ShiftedClock
     mailbox: Mailbox
     audiences: tuple[str, ...]
+    stores: tuple[Ephemeral, ...]
     held: dict[str, Live] = field(default_factory=dict[str, Live])
 
     async def seed(self) -> None:
@@ -79,9 +82,10 @@ class Playground:
     async def reset(self) -> None:
         """As freshly seeded: nobody else, nobody signed in, no mail, the machine's time.
 
-        Signing keys and the append-only events stay.
+        Signing keys and the append-only events stay, and so do the limits of a shared store.
         """
         self.clock.reset()
+        await self._forget()
         self.mailbox.kept.clear()
         self.held.clear()
         async with self.uow() as tx:
@@ -89,6 +93,23 @@ class Playground:
                 if table.name not in _LASTING:
                     await tx.session.execute(delete(table))
         await self.seed()
+
+    async def move_clock(self, *, advance: int = 0, back: bool = False) -> datetime:
+        """The service's time after putting it back to the machine's, then moving it."""
+        before = self.clock.now()
+        if back:
+            self.clock.reset()
+        self.clock.advance(advance)
+        if self.clock.now() < before:
+            # Limits and flows of a time to come would hold people up until then.
+            await self._forget()
+        return self.clock.now()
+
+    async def _forget(self) -> None:
+        """Empty the stores of this process: flows and limits."""
+        for store in self.stores:
+            if isinstance(store, MemoryStore):
+                await store.aclose()
 
     async def seeded(self) -> list[tuple[Account, str]]:
         """The demo people as they are now, each with a note."""

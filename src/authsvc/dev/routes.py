@@ -159,11 +159,8 @@ def _time(auth: Verifier) -> APIRouter:
     @routes.post("/clock", **door(Level.DEV))
     async def set_clock(request: Request, asked: ClockRequest) -> Now:
         """Move the service's time, or put it back to the machine's."""
-        clock = service(request, Playground).clock
-        if asked.reset:
-            clock.reset()
-        if asked.advance is not None:
-            clock.advance(asked.advance)
-        return Now(now=timestamp(clock.now()))
+        playground = service(request, Playground)
+        now = await playground.move_clock(advance=asked.advance or 0, back=asked.reset)
+        return Now(now=timestamp(now))
 
     return routes

@@ -8,9 +8,13 @@ class GuessSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    flow: int = Field(5, ge=1, le=10, description="wrong codes one message allows")
-    first: int = Field(10, ge=1, le=100, description="wrong first-step proofs of an account")
-    window: int = Field(900, ge=60, description="seconds after which a budget is whole again")
+    flow: int = Field(default=5, ge=1, le=10, description="wrong codes one message allows")
+    first: int = Field(
+        default=10, ge=1, le=100, description="wrong first-step proofs of an account"
+    )
+    window: int = Field(
+        default=900, ge=60, description="seconds after which a budget is whole again"
+    )
 
 
 class MailCapSettings(BaseModel):
@@ -18,8 +22,12 @@ class MailCapSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    pause: int = Field(30, ge=1, description="seconds between two messages")
-    hour: int = Field(5, ge=1, description="messages an hour")
-    day: int = Field(10, ge=1, description="messages a day")
-    own_hour: int = Field(3, ge=1, description="more an hour for a browser known to the account")
-    own_day: int = Field(6, ge=1, description="more a day for a browser known to the account")
+    pause: int = Field(default=30, ge=1, description="seconds between two messages")
+    hour: int = Field(default=5, ge=1, description="messages an hour")
+    day: int = Field(default=10, ge=1, description="messages a day")
+    own_hour: int = Field(
+        default=3, ge=1, description="more an hour for a browser known to the account"
+    )
+    own_day: int = Field(
+        default=6, ge=1, description="more a day for a browser known to the account"
+    )

@@ -15,16 +15,20 @@ class MailSettings(BaseModel):
     )
 
     smtp_url: SecretStr | None = Field(
-        None, description="smtps://user:password@host:465, or smtp:// with STARTTLS"
+        default=None, description="smtps://user:password@host:465, or smtp:// with STARTTLS"
     )
     smtp_password: SecretStr | None = Field(
-        None, description="password of smtp_url, when it is kept apart"
+        default=None, description="password of smtp_url, when it is kept apart"
     )
     sender: str = Field(
-        "authsvc <no-reply@localhost>", alias="from", description="the From of every message"
+        default="authsvc <no-reply@localhost>",
+        alias="from",
+        description="the From of every message",
     )
-    ca_file: Path | None = Field(None, description="certificates of a private mail server's CA")
-    timeout: float = Field(10.0, gt=0, le=60, description="seconds a delivery may take")
+    ca_file: Path | None = Field(
+        default=None, description="certificates of a private mail server's CA"
+    )
+    timeout: float = Field(default=10.0, gt=0, le=60, description="seconds a delivery may take")
 
     @field_validator("smtp_url")
     @classmethod

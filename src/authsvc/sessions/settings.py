@@ -20,17 +20,29 @@ class SessionSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    profile: Profile = Field(Profile.STANDARD, description="standard or strict, for everybody")
-    idle: int = Field(14 * DAY, ge=60, description="seconds without a visit, standard profile")
-    absolute: int = Field(30 * DAY, ge=60, description="seconds at most, standard profile")
-    strict_idle: int = Field(HOUR, ge=60, description="seconds without a visit, strict profile")
-    strict_absolute: int = Field(DAY, ge=60, description="seconds at most, strict profile")
-    not_kept: int = Field(DAY, ge=60, description="seconds at most without 'Stay signed in'")
-    grace: int = Field(
-        10, ge=1, le=60, description="seconds in which a lost answer is repeated unasked"
+    profile: Profile = Field(
+        default=Profile.STANDARD, description="standard or strict, for everybody"
     )
-    maximum: int = Field(50, ge=1, description="sessions a person may hold; the oldest goes")
-    guard_keep: int = Field(DAY, ge=900, description="seconds an ended session's row is kept")
+    idle: int = Field(
+        default=14 * DAY, ge=60, description="seconds without a visit, standard profile"
+    )
+    absolute: int = Field(default=30 * DAY, ge=60, description="seconds at most, standard profile")
+    strict_idle: int = Field(
+        default=HOUR, ge=60, description="seconds without a visit, strict profile"
+    )
+    strict_absolute: int = Field(default=DAY, ge=60, description="seconds at most, strict profile")
+    not_kept: int = Field(
+        default=DAY, ge=60, description="seconds at most without 'Stay signed in'"
+    )
+    grace: int = Field(
+        default=10, ge=1, le=60, description="seconds in which a lost answer is repeated unasked"
+    )
+    maximum: int = Field(
+        default=50, ge=1, description="sessions a person may hold; the oldest goes"
+    )
+    guard_keep: int = Field(
+        default=DAY, ge=900, description="seconds an ended session's row is kept"
+    )
 
     def idle_of(self, profile: Profile) -> int:
         """Idle life of a profile in seconds."""

@@ -8,7 +8,7 @@ class FlowSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    ttl: int = Field(900, ge=60, le=3600, description="life of a sign-in attempt, seconds")
+    ttl: int = Field(default=900, ge=60, le=3600, description="life of a sign-in attempt, seconds")
 
 
 class VerifySettings(BaseModel):
@@ -17,5 +17,8 @@ class VerifySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     floor: float = Field(
-        0.2, ge=0, le=2, description="seconds every verification takes at least, right or wrong"
+        default=0.2,
+        ge=0,
+        le=2,
+        description="seconds every verification takes at least, right or wrong",
     )

@@ -8,5 +8,9 @@ class TokenSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    access_ttl: int = Field(300, ge=30, le=3600, description="life of an access token, seconds")
-    leeway: int = Field(30, ge=0, le=60, description="clock leeway of every JWT check, seconds")
+    access_ttl: int = Field(
+        default=300, ge=30, le=3600, description="life of an access token, seconds"
+    )
+    leeway: int = Field(
+        default=30, ge=0, le=60, description="clock leeway of every JWT check, seconds"
+    )
