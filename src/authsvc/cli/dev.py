@@ -62,9 +62,7 @@ def dev(
     reset: Annotated[bool, typer.Option("--reset", help="begin with nothing")] = False,
 ) -> None:
     """Start everything: SQLite, an in-process store, a mailbox page and people to sign in as."""
-    if reset:
-        _forget(data)
-    found = dev_settings(os.environ, port=port, data=data)
+    found = dev_settings(os.environ, port=port, data=data, reset=reset)
     refuse_unsafe(found, command="dev")
     with bind("--port", found.listen.host, port) as public:
         with needs_database():
@@ -78,8 +76,12 @@ def dev(
         uvicorn.Server(knobs(application, grace=2)).run(sockets=[public])
 
 
-def dev_settings(environ: Mapping[str, str], *, port: int, data: Path) -> Settings:
+def dev_settings(
+    environ: Mapping[str, str], *, port: int, data: Path, reset: bool = False
+) -> Settings:
     """The settings of dev mode: file and environment over defaults for this machine.
+
+    The secret is made and kept in ``data``; ``reset`` forgets it and the database first.
 
     Raises SettingsError where something asks for production.
     """
@@ -89,6 +91,8 @@ def dev_settings(environ: Mapping[str, str], *, port: int, data: Path) -> Settin
         name = "AUTHSVC_ENV" if env.source == "AUTHSVC_ENV" else f"env in {env.source}"
         raise SettingsError(f"{name} is not dev: dev mode has fixed codes and never runs there")
     data.mkdir(parents=True, exist_ok=True)
+    if reset:
+        _forget(data)
     defaults = gather(
         Settings,
         {
