@@ -59,16 +59,16 @@ async def test_the_mailbox_is_asked_by_recipient_and_by_what_came_before(dev: De
     assert (await dev.get("/dev/mailbox.json"))["items"] == [second]
 
 
-@pytest.mark.parametrize("name", ["ann", "ann@example.test", "Ann@Example.TEST"])
-async def test_a_token_for_a_person_by_any_of_their_names(dev: Dev, name: str) -> None:
-    made = await dev.post("/dev/token", {"as": name})
+async def test_a_token_for_a_person_by_any_of_their_names(dev: Dev) -> None:
+    made = await dev.post("/dev/token", {"as": "ann"})
     said = claims(made["access_token"])
     assert made["token_type"] == "Bearer"
     assert made["expires_in"] == said["exp"] - said["iat"] == 300
     assert said["aud"] == ["orders-api"]
     assert said["iss"] == HOME
-    by_id = await dev.post("/dev/token", {"as": said["sub"]})
-    assert claims(by_id["access_token"])["sub"] == said["sub"]
+    for name in (said["sub"], "ann@example.test", "Ann@Example.TEST"):
+        again = await dev.post("/dev/token", {"as": name})
+        assert claims(again["access_token"])["sub"] == said["sub"], name
 
 
 async def test_a_token_is_as_strong_and_as_old_as_it_is_wished(dev: Dev) -> None:
@@ -96,25 +96,23 @@ async def test_the_service_takes_its_own_dev_tokens(dev: Dev) -> None:
     assert (await dev.http.get("/v1/account", headers=bearer)).json()["code"] == "token_expired"
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "code"),
-    [
-        ({"as": "nobody"}, 404, "not_found"),
-        ({"as": "not an address"}, 404, "not_found"),
-        ({"as": "usr_0123456789ABCDEFGHJKMNPQRS"}, 404, "not_found"),
-        ({}, 422, "validation_failed"),
-        ({"as": "ann", "acr": "aal3"}, 422, "validation_failed"),
-        ({"as": "ann", "expires_in": "60"}, 422, "validation_failed"),
-        ({"as": "ann", "audience": "orders-api"}, 422, "validation_failed"),
-        ({"as": "ann", "more": 1}, 422, "validation_failed"),
-        ({"as": "ann", "auth_age": -1}, 422, "validation_failed"),
-    ],
-)
-async def test_an_odd_wish_gets_a_typed_refusal(
-    dev: Dev, body: dict[str, Any], status: int, code: str
-) -> None:
-    answer = await dev.http.post("/dev/token", json=body)
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
+ODD: list[tuple[dict[str, Any], int, str]] = [
+    ({"as": "nobody"}, 404, "not_found"),
+    ({"as": "not an address"}, 404, "not_found"),
+    ({"as": "usr_0123456789ABCDEFGHJKMNPQRS"}, 404, "not_found"),
+    ({}, 422, "validation_failed"),
+    ({"as": "ann", "acr": "aal3"}, 422, "validation_failed"),
+    ({"as": "ann", "expires_in": "60"}, 422, "validation_failed"),
+    ({"as": "ann", "audience": "orders-api"}, 422, "validation_failed"),
+    ({"as": "ann", "more": 1}, 422, "validation_failed"),
+    ({"as": "ann", "auth_age": -1}, 422, "validation_failed"),
+]
+
+
+async def test_odd_wishes_get_typed_refusals(dev: Dev) -> None:
+    for body, status, code in ODD:
+        answer = await dev.http.post("/dev/token", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (status, code), body
 
 
 async def test_a_sign_in_is_made_older(dev: Dev) -> None:
@@ -196,33 +194,28 @@ async def test_every_answer_says_that_this_is_dev_mode(dev: Dev) -> None:
     assert (await dev.get("/v1/config"))["dev"] is True
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:8000"])
-async def test_localhost_is_let_in(dev: Dev, host: str) -> None:
-    answer = await dev.http.get("/dev/people.json", headers={"Host": host})
-    assert answer.status_code == 200
+async def test_localhost_is_let_in_and_no_other_host(dev: Dev) -> None:
+    for host in ("localhost", "localhost:8000", "127.0.0.1:8000"):
+        answer = await dev.http.get("/dev/people.json", headers={"Host": host})
+        assert answer.status_code == 200, host
+    for host in ("evil.example", "localhost.evil.example", "203.0.113.9:8000"):
+        answer = await dev.http.get("/dev/people.json", headers={"Host": host})
+        assert answer.status_code == 400, host
+        assert "items" not in answer.text
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "203.0.113.9:8000"])
-async def test_other_hosts_are_not(dev: Dev, host: str) -> None:
-    answer = await dev.http.get("/dev/people.json", headers={"Host": host})
-    assert answer.status_code == 400
-    assert "items" not in answer.text
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
+async def test_pages_of_other_sites_do_nothing(dev: Dev) -> None:
+    strangers = [
         {"Origin": "https://evil.example"},
         {"Origin": "http://localhost.evil.example"},
         {"Origin": "null"},
         {"Sec-Fetch-Site": "cross-site"},
-    ],
-)
-async def test_pages_of_other_sites_do_nothing(dev: Dev, headers: dict[str, str]) -> None:
-    for method, path in (("POST", "/dev/reset"), ("DELETE", "/dev/mailbox.json")):
-        answer = await dev.http.request(method, path, headers=headers)
-        assert answer.status_code == 403, answer.text
-        assert answer.json()["code"] == "csrf_rejected"
+    ]
+    for headers in strangers:
+        for method, path in (("POST", "/dev/reset"), ("DELETE", "/dev/mailbox.json")):
+            answer = await dev.http.request(method, path, headers=headers)
+            assert answer.status_code == 403, headers
+            assert answer.json()["code"] == "csrf_rejected"
 
 
 def test_the_addresses_of_people_are_made_up() -> None:

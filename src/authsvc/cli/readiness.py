@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from authsvc.bootstrap.services import Services
 from authsvc.kernel.errors import Refusal
@@ -53,7 +54,7 @@ class Watch:
         try:
             async with asyncio.timeout(PATIENCE), self.services.ground.uow.reading() as tx:
                 await tx.session.execute(select(1))
-        except (Refusal, TimeoutError):
+        except (Refusal, SQLAlchemyError, TimeoutError):
             return False
         return True
 
@@ -71,6 +72,6 @@ class Watch:
             url = self.services.ground.settings.database_url.get_secret_value()
             try:
                 self._migrated = (await asyncio.to_thread(status, url)).is_current
-            except Exception:  # whatever the driver raises: not proven, so not ready
+            except (SQLAlchemyError, OSError):  # not proven, so not ready
                 return False
         return self._migrated
