@@ -1,6 +1,7 @@
 """The command that says why a token is refused."""
 
 import io
+import os
 import subprocess
 import sys
 import time
@@ -100,7 +101,7 @@ def test_from_a_shell(audience: str, code: int, tmp_path: Path) -> None:
             [sys.executable, "-m", "authsvc.verify", "check", "-",
              "--issuer", issuer, "--audience", audience],
             input=f"Bearer {token}\n", capture_output=True, text=True, encoding="utf-8",
-            timeout=60, check=False, cwd=tmp_path, env={"PYTHONUTF8": "1", "PYTHONPATH": "src"},
+            timeout=60, check=False, cwd=tmp_path, env=os.environ | {"PYTHONUTF8": "1"},
         )  # fmt: skip
     assert run.returncode == code, run.stdout + run.stderr
     assert ("✗ audience" in run.stdout) == bool(code)
@@ -119,7 +120,10 @@ def test_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str
     assert "usage" in capsys.readouterr().err
 
 
-def test_an_unsafe_issuer_is_said_and_not_called(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["check", "-", "--issuer", "http://auth.example.com", "--audience", "x"]
+@pytest.mark.parametrize("issuer", ["http://auth.example.com", "auth.example.com", ""])
+def test_an_unsafe_issuer_is_said_and_not_called(
+    issuer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["check", "-", "--issuer", issuer, "--audience", "x"]
     assert main(arguments, source=io.StringIO("a.b.c"), out=io.StringIO()) == 1
     assert "https" in capsys.readouterr().err

@@ -347,7 +347,7 @@ async def test_the_new_name_of_ed25519_works_where_configured(issuer: Issuer) ->
     assert await guard.verify(ED.sign(claims(), header=ED.header(alg="Ed25519")))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(data=st.data())
 async def test_no_changed_letter_is_accepted(data: st.DataObject) -> None:
     guard = Verifier(
@@ -362,6 +362,7 @@ async def test_no_changed_letter_is_accepted(data: st.DataObject) -> None:
         await guard.verify(bent)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: raw.decode("latin-1")))
 async def test_no_text_breaks_it(text: str) -> None:
     guard = Verifier(

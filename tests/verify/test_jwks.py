@@ -5,13 +5,13 @@ Spec: api.md §14.2, security.md C36, C61, G7.
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from authsvc.verify import KeysUnavailable, TokenInvalid, Verifier
+from authsvc.verify import KeysUnavailable, TokenInvalid, Verifier, jwks
 from authsvc.verify.download import Download
 from authsvc.verify.jose import SUPPORTED
 from authsvc.verify.jwks import PATIENCE, JwksCache
@@ -258,19 +258,38 @@ async def test_no_thread_to_be_had_is_a_failed_fetch(stage: Stage) -> None:
         await stage.cache.key("one")
 
 
-async def test_a_fetch_that_hangs_is_given_up(stage: Stage) -> None:
+async def test_a_fetch_that_hangs_counts_as_failed(stage: Stage) -> None:
     await stage.key("one")
     stage.clock.at += 300
     await stage.cache.key("one")
     lost = stage.pending.pop()
     stage.clock.at += PATIENCE
-    await stage.cache.key("one")
-    assert len(stage.pending) == 1  # another try, nobody waits for the first
+    assert await stage.cache.key("one")
+    assert stage.pending == []
+    stage.clock.at += 5
     stage.issuer.body = key_set(TWO)
+    assert await stage.cache.key("one")
     await stage.run()
     stage.issuer.body = key_set(ONE)
     await asyncio.to_thread(lost)
     assert stage.cache.known("two")  # what comes too late counts for nothing
+
+
+WAYS: dict[str, Callable[[JwksCache], Awaitable[object]]] = {
+    "awaited": lambda cache: cache.key("one"),
+    "blocking": lambda cache: asyncio.to_thread(cache.key_sync, "one"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_nobody_waits_for_ever(
+    way: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks, "PATIENCE", 0.01)
+    with pytest.raises(KeysUnavailable):
+        await WAYS[way](stage.cache)
+    await stage.run()  # at last it comes, too late
+    assert not stage.cache.known("one")
 
 
 async def test_reload_fetches_now_and_what_was_removed_is_gone(stage: Stage) -> None:

@@ -78,7 +78,7 @@ async def test_both_read_what_the_service_signs(alg: Algorithm) -> None:
     assert other(token, published)["sub"] == "usr_4K9D"
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(data=st.data())
 async def test_what_we_accept_it_accepts(data: st.DataObject) -> None:
     """Tokens with bent headers, claims and signatures: ours is the stricter reader."""

@@ -30,7 +30,7 @@ def require_safe_url(url: str) -> str:
     parts = urlsplit(url)
     clean = url.isascii() and url.isprintable() and " " not in url and "\\" not in url
     if not clean or not parts.hostname or parts.username is not None or parts.fragment:
-        raise ValueError(f"{url!r} is not a plain URL")
+        raise ValueError(f"{url!r} is not a plain https URL")
     local = parts.scheme == "http" and parts.hostname in _LOCAL
     if parts.scheme != "https" and not local:
         raise ValueError(f"{url!r}: keys are fetched over https, except from localhost")

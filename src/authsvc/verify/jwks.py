@@ -112,7 +112,8 @@ class JwksCache:
             answer = self._ask(kid)
             if not isinstance(answer, Flight):
                 return answer
-            await _landed(answer)
+            if await _landed(answer) is None:
+                self._give_up(answer)
         raise self._unavailable("fetched again and again, still undecided")
 
     def key_sync(self, kid: str) -> VerifyingKey | None:
@@ -121,7 +122,8 @@ class JwksCache:
             answer = self._ask(kid)
             if not isinstance(answer, Flight):
                 return answer
-            _landed_sync(answer)
+            if _landed_sync(answer) is None:
+                self._give_up(answer)
         raise self._unavailable("fetched again and again, still undecided")
 
     async def reload(self) -> None:
@@ -152,22 +154,27 @@ class JwksCache:
                 raise self._unavailable("the last fetch failed a moment ago")
 
     def _unavailable(self, log: str) -> KeysUnavailable:
-        since = self.monotonic() - (self._held.failed_at or -math.inf)
-        wait = max(0.0, self.terms.retry - since)
+        failed_at = self._held.failed_at
+        wait = 0.0 if failed_at is None else failed_at + self.terms.retry - self.monotonic()
         return KeysUnavailable(retry_after=math.ceil(wait), log=f"{self.download.url}: {log}")
 
     def _fetch(self, *, searching: bool) -> Flight:
         """The one fetch under way; begins it if there is none."""
         now = self.monotonic()
         with self._lock:
-            overdue = self._current
-            if overdue is not None and now - overdue.began < PATIENCE:
-                return overdue
-            flight = self._current = _flight(began=now, searching=searching)
-        if overdue is not None:  # it hangs, or was lost in a fork: nobody waits for it any more
-            _settle(overdue, went_well=False)
-        self._take_off(flight)
+            flight = self._current
+            begins = flight is None
+            if flight is None:
+                flight = self._current = _flight(began=now, searching=searching)
+        if begins:
+            self._take_off(flight)
+        elif now - flight.began >= PATIENCE:
+            self._give_up(flight)
         return flight
+
+    def _give_up(self, flight: Flight) -> None:
+        """It hangs, or was lost in a fork: it counts as failed, whatever still comes of it."""
+        self._land(flight, found=None, log=f"no end after {PATIENCE:.0f} s")
 
     def _fetch_anew(self) -> Flight:
         """A fetch that begins after this call: the current one may already have been answered."""
@@ -235,16 +242,16 @@ def _settle(flight: Flight, *, went_well: bool) -> None:
         flight.done.set_result(went_well)
 
 
-async def _landed(flight: Flight) -> bool:
-    """Whether the fetch went well; one that takes for ever did not."""
+async def _landed(flight: Flight) -> bool | None:
+    """Whether the fetch went well, None if there is no end to it."""
     try:
         return await asyncio.wait_for(asyncio.wrap_future(flight.done), PATIENCE)
     except TimeoutError:
-        return False
+        return None
 
 
-def _landed_sync(flight: Flight) -> bool:
+def _landed_sync(flight: Flight) -> bool | None:
     try:
         return flight.done.result(PATIENCE)
     except TimeoutError:
-        return False
+        return None
