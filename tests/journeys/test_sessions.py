@@ -249,6 +249,19 @@ async def test_revoke_others(stage: Stage, ann: Person) -> None:
     assert (await ann.browser.resume())["next"] == "done"
 
 
+async def test_a_repeated_revoke_has_one_answer(stage: Stage, ann: Person) -> None:
+    await ann.signs_in_by_code()
+    stage.clock.advance(31)
+    await ann.elsewhere(await stage.browser(user_agent=CHROME)).signs_in_by_code()
+    bearer = {**await ann.browser.bearer(), "Idempotency-Key": "k-1"}
+    for _ in range(3):
+        answer = await ann.browser.post("/v1/account/sessions/revoke", {}, **bearer)
+        assert answer.json() == {"revoked": 1}
+    other = await ann.browser.post("/v1/account/sessions/revoke", {"scope": "all"}, **bearer)
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
+    assert (await ann.browser.resume())["next"] == "done"
+
+
 async def test_profile(stage: Stage, ann: Person) -> None:
     await ann.signs_in_by_code()
     bearer = await ann.browser.bearer()

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 
 from authsvc.account.schemas import (
     Profile,
@@ -109,11 +109,16 @@ def _sessions(auth: Verifier) -> APIRouter:
 
     @routes.post("/revoke", **door(Level.ACCESS, Code.IDEMPOTENCY_KEY_REUSED))
     async def end_sessions(
-        request: Request, principal: Annotated[Principal, bearer], asked: RevokeRequest
+        request: Request,
+        principal: Annotated[Principal, bearer],
+        asked: RevokeRequest,
+        idempotency_key: Annotated[str | None, Header(max_length=64)] = None,
     ) -> Revoked:
-        """Sign out everywhere else, or everywhere."""
+        """Sign out everywhere else, or everywhere; a repeat with the same key changes nothing."""
         own = service(request, OwnAccount)
-        count = await own.revoke_many(_me(principal), scope=asked.scope, caller=caller(request))
+        count = await own.revoke_many(
+            _me(principal), scope=asked.scope, key=idempotency_key, caller=caller(request)
+        )
         return Revoked(revoked=count)
 
     return routes

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from authsvc.account.idempotency import Idempotency
 from authsvc.accounts.service import Account, Accounts
 from authsvc.audit.service import Audit
 from authsvc.kernel.caller import Caller
@@ -28,6 +29,7 @@ class OwnAccount:
     accounts: Accounts
     sessions: Sessions
     audit: Audit
+    idempotency: Idempotency
     locales: frozenset[str]
 
     async def _require_live(self, tx: Tx, me: Me) -> None:
@@ -71,8 +73,19 @@ class OwnAccount:
                 event = SessionRevoked(user_id=me.user_id, session_id=session_id, reason=reason)
                 await self.audit.record(tx, event, caller=caller)
 
-    async def revoke_many(self, me: Me, *, scope: str, caller: Caller) -> int:
-        """End the other sessions or all of them; how many were open."""
+    async def revoke_many(self, me: Me, *, scope: str, key: str | None, caller: Caller) -> int:
+        """End the other sessions or all of them; how many were open.
+
+        ``key`` is the call's Idempotency-Key: a repeat gives the first answer.
+        """
+        return await self.idempotency.once(
+            key,
+            owner=me.user_id,
+            asked=f"revoke {scope}",
+            work=lambda: self._revoke_many(me, scope=scope, caller=caller),
+        )
+
+    async def _revoke_many(self, me: Me, *, scope: str, caller: Caller) -> int:
         reason = "signed_out_elsewhere"
         sparing = me.session_id if scope == "others" else None
         async with self.uow() as tx:

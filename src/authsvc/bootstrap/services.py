@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from authsvc.abuse.service import Guard
+from authsvc.account.idempotency import Idempotency
 from authsvc.account.service import OwnAccount
 from authsvc.accounts.service import Accounts
 from authsvc.admin.service import People
@@ -252,6 +253,7 @@ def _own_account(ground: Ground, rooms: Rooms) -> OwnAccount:
         accounts=rooms.accounts,
         sessions=rooms.sessions,
         audit=rooms.audit,
+        idempotency=Idempotency(ground.store),
         locales=frozenset(ground.catalogue.locales),
     )
 
