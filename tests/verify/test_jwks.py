@@ -4,79 +4,22 @@ Spec: api.md §14.2, security.md C36, C61, G7.
 """
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from authsvc.verify import KeysUnavailable, TokenInvalid, Verifier, jwks
-from authsvc.verify.download import Download
-from authsvc.verify.jose import SUPPORTED
+from authsvc.verify import KeysUnavailable, jwks
 from authsvc.verify.jwks import PATIENCE, JwksCache
 from tests.verify.forge import (
-    AUDIENCE,
-    ISSUER,
-    NOW,
     Issuer,
-    SigningKey,
-    Ticking,
-    claims,
     compact,
     es256,
     key_set,
 )
+from tests.verify.key_stage import URL, Stage, Work, settle
 
 ONE, TWO = es256("one"), es256("two")
-URL = ISSUER + "/.well-known/jwks.json"
-Work = Callable[[], None]
-
-
-@dataclass
-class Stage:
-    """A cache whose fetches wait until the test lets them run."""
-
-    issuer: Issuer
-    clock: Ticking = field(default_factory=lambda: Ticking(1000.0))
-    pending: list[Work] = field(default_factory=list[Work])
-    rebound: int = 0
-
-    def __post_init__(self) -> None:
-        self.cache = JwksCache(
-            download=Download(URL, transport=self.issuer.transport),
-            algorithms=SUPPORTED,
-            monotonic=self.clock,
-            spawn=self.pending.append,
-            rebound=self._count,
-        )
-
-    def _count(self) -> None:
-        self.rebound += 1
-
-    async def run(self) -> None:
-        """Lets all waiting fetches happen."""
-        while self.pending:
-            await asyncio.to_thread(self.pending.pop(0))
-
-    async def key(self, kid: str) -> str | None:
-        """Asks, lets a fetch happen if one is needed, and gives the key's name."""
-        asking = asyncio.ensure_future(self.cache.key(kid))
-        while not asking.done():
-            await settle()
-            await self.run()
-        found = await asking
-        return found and found.kid
-
-    @property
-    def fetches(self) -> int:
-        return len(self.issuer.asked)
-
-
-async def settle() -> None:
-    """Lets every task go as far as it gets."""
-    for _ in range(5):
-        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -340,99 +283,3 @@ async def test_a_name_that_means_another_key_is_told(stage: Stage) -> None:
     await stage.key("one")
     await stage.run()
     assert stage.rebound == 1
-
-
-# The same with real threads, through the verifier.
-
-
-def guard(issuer: Issuer, **changed: Any) -> Verifier:
-    return Verifier(
-        issuer=ISSUER, audience=AUDIENCE, transport=issuer.transport, now=lambda: NOW, **changed
-    )
-
-
-def token(key: SigningKey) -> str:
-    return key.sign(claims())
-
-
-async def test_200_at_once_through_the_verifier() -> None:
-    issuer = Issuer(key_set(ONE))
-    verifier = guard(issuer, cache_size=0)
-    people = await asyncio.gather(*(verifier.verify(token(ONE)) for _ in range(200)))
-    assert {person.sub for person in people} == {"usr_4K9D"}
-    assert len(issuer.asked) == 1
-
-
-def test_threads_and_loops_share_one_cache_and_one_fetch() -> None:
-    issuer = Issuer(key_set(ONE))
-    verifier = guard(issuer, cache_size=0)
-    start = threading.Barrier(16)
-    seen: list[str] = []
-
-    def sync() -> None:
-        start.wait()
-        seen.append(verifier.verify_sync(token(ONE)).sub)
-
-    def in_a_loop() -> None:
-        start.wait()
-        seen.append(asyncio.run(verifier.verify(token(ONE))).sub)
-
-    threads = [threading.Thread(target=work) for work in [sync, in_a_loop] * 8]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert seen == ["usr_4K9D"] * 16
-    assert len(issuer.asked) == 1
-
-
-async def test_the_loop_goes_on_while_a_fetch_is_slow() -> None:
-    issuer = Issuer(key_set(ONE))
-    let_go = threading.Event()
-    answer = issuer._answer
-
-    def slow(request: Any) -> Any:
-        assert let_go.wait(10)
-        return answer(request)
-
-    verifier = Verifier(
-        issuer=ISSUER,
-        audience=AUDIENCE,
-        transport=issuer.transport.__class__(slow),
-        now=lambda: NOW,
-    )
-    asking = asyncio.ensure_future(verifier.verify(token(ONE)))
-    for _ in range(100):
-        await asyncio.sleep(0)
-    assert not asking.done()
-    let_go.set()
-    assert (await asking).sub == "usr_4K9D"
-
-
-def test_sync_cold_and_down_is_unavailable() -> None:
-    issuer = Issuer(key_set(ONE), down=True)
-    with pytest.raises(KeysUnavailable):
-        guard(issuer).verify_sync(token(ONE))
-
-
-async def test_a_removed_key_voids_what_it_vouched_for() -> None:
-    issuer = Issuer(key_set(ONE))
-    verifier = guard(issuer)
-    signed = token(ONE)
-    assert await verifier.verify(signed)
-    issuer.body = key_set(TWO)
-    await verifier.reload_keys()
-    with pytest.raises(TokenInvalid):
-        await verifier.verify(signed)
-
-
-async def test_a_key_that_changed_behind_its_name_voids_what_it_vouched_for() -> None:
-    issuer = Issuer(key_set(ONE))
-    clock = Ticking()
-    verifier = guard(issuer, monotonic=clock)
-    signed = token(ONE)
-    assert await verifier.verify(signed)
-    issuer.body = key_set(es256("one"))
-    await verifier.warm()
-    with pytest.raises(TokenInvalid):
-        await verifier.verify(signed)
