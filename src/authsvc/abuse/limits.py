@@ -14,7 +14,8 @@ class LimitName(StrEnum):
     SIGN_IN = "sign_in"  # starting a sign-in
     VERIFY = "verify"  # proving something
     REFRESH = "refresh"  # boot, refresh, sign-out
-    READ = "read"  # everything else
+    READ = "read"  # everything else under /v1
+    PUBLIC = "public"  # pages, modules, keys: answered from memory
 
 
 class Away(StrEnum):
@@ -42,6 +43,7 @@ class LimitSettings(BaseModel):
     verify: int = Field(default=60, ge=1, description="proofs a minute from one address")
     refresh: int = Field(default=300, ge=1, description="refreshes a minute from one address")
     read: int = Field(default=600, ge=1, description="other calls a minute from one address")
+    public: int = Field(default=6000, ge=1, description="pages and files a minute from one address")
     identifier: int = Field(
         default=10, ge=1, description="started sign-ins for one name in 15 minutes"
     )
@@ -58,3 +60,5 @@ class LimitSettings(BaseModel):
                 return Limit(self.refresh, self.refresh * 10, Away.LOCAL)
             case LimitName.READ:
                 return Limit(self.read, self.read * 10, Away.LOCAL)
+            case LimitName.PUBLIC:
+                return Limit(self.public, self.public * 10, Away.LOCAL)

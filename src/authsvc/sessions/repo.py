@@ -181,12 +181,10 @@ async def owner(tx: Tx, session_id: str) -> str | None:
     return (await tx.session.execute(statement)).scalar_one_or_none()
 
 
-async def browser_known(tx: Tx, *, user_id: str, session_id: str, browser: str) -> bool:
-    """Whether another session of the person came from this browser family before."""
-    statement = select(Session.id).where(
-        Session.user_id == user_id, Session.id != session_id, Session.browser == browser
-    )
-    return (await tx.session.execute(statement.limit(1))).first() is not None
+async def other_browsers(tx: Tx, *, user_id: str, session_id: str) -> set[str]:
+    """The browser families of the person's other sessions, living or over."""
+    statement = select(Session.browser).where(Session.user_id == user_id, Session.id != session_id)
+    return set((await tx.session.execute(statement.distinct())).scalars())
 
 
 async def browser_of(tx: Tx, session_id: str) -> str | None:

@@ -174,11 +174,12 @@ class Sessions:
         await repo.tighten(tx, user_id=user_id, idle=idle, absolute=longest)
 
     async def seen_before(self, tx: Tx, user_id: str, session_id: str) -> bool:
-        """Whether the session's browser family signed in for this person before."""
-        browser = await repo.browser_of(tx, session_id)
-        if browser is None:
-            return True
-        return await repo.browser_known(tx, user_id=user_id, session_id=session_id, browser=browser)
+        """Whether the session's browser family is known for this person.
+
+        The first session anybody has is nothing to be told about.
+        """
+        others = await repo.other_browsers(tx, user_id=user_id, session_id=session_id)
+        return not others or await repo.browser_of(tx, session_id) in others
 
     async def age(self, tx: Tx, *, user_id: str, seconds: int) -> int:
         """Move proof times back by so many seconds (dev mode); how many sessions."""

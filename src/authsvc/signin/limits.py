@@ -15,5 +15,7 @@ _BY_DOOR: dict[tuple[str, str], LimitName] = {
 
 
 def limit_of(method: str, path: str) -> LimitName:
-    """The limit of a door; reads and everything unnamed share the widest one."""
+    """The limit of a door; what is not named here shares one by kind."""
+    if not path.startswith("/v1/"):
+        return LimitName.PUBLIC
     return _BY_DOOR.get((method, path), LimitName.READ)

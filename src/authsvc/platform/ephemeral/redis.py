@@ -42,6 +42,7 @@ for i, key in ipairs(KEYS) do
   local limit, period = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
   local stored = tonumber(redis.call('GET', key) or now)
   if stored < now then stored = now end
+  if stored > now + period then stored = now + period end
   local due = stored + period / limit
   local wait = due - period - now
   if wait > 0.000001 then return {0, tostring(wait), key} end
