@@ -1,7 +1,6 @@
 """The application: routers, problem handlers, the edge, and the loops beside them."""
 
 import asyncio
-import os
 import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,14 +15,13 @@ from authsvc.account.service import OwnAccount
 from authsvc.bootstrap.services import Services, build
 from authsvc.kernel.caller import Caller
 from authsvc.machine.routes import router as machine_router
-from authsvc.platform import telemetry
 from authsvc.platform.http.edge import EdgeRules
 from authsvc.platform.http.health import router as health_router
 from authsvc.platform.http.install import install_http, problem_schema
 from authsvc.platform.http.problems import Problems
 from authsvc.platform.http.screening import Header, Network, Screening
 from authsvc.platform.http.useragent import warm
-from authsvc.settings import Settings, find_toml, load
+from authsvc.settings import Settings
 from authsvc.signin.limits import limit_of
 from authsvc.signin.routes import SignInDesk
 from authsvc.signin.routes import router as sign_in_router
@@ -77,16 +75,6 @@ def create_app(
     install_http(app, edge_rules(services))
     _describe(app)
     return app
-
-
-def from_environment() -> FastAPI:
-    """The production application of this process's settings: what each uvicorn worker builds.
-
-    Raises SettingsError.
-    """
-    settings = load(os.environ, toml=find_toml(os.environ))
-    telemetry.set_up(dev=False, level=settings.log.level)
-    return create_app(build(settings))
 
 
 def openapi_app() -> FastAPI:

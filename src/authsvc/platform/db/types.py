@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, LargeBinary, String, Uuid
+from sqlalchemy import BigInteger, LargeBinary, MetaData, String, Uuid
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -15,7 +15,17 @@ from authsvc.kernel.ids import from_uuid, to_uuid
 
 
 class Base(DeclarativeBase):
-    """The declarative base of every room's tables."""
+    """The declarative base of every room's tables. Constraints have names on both databases, so
+    that a later migration can find them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
 
 
 class Instant(TypeDecorator[datetime]):
