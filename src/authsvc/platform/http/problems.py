@@ -94,8 +94,6 @@ def challenge(refusal: Refusal) -> str | None:
             return "Bearer"
         case Code.TOKEN_INVALID | Code.TOKEN_EXPIRED | Code.SESSION_REVOKED:
             return 'Bearer error="invalid_token"'
-        case Code.FORBIDDEN:
-            return 'Bearer error="insufficient_scope"'
         case Code.INSUFFICIENT_USER_AUTHENTICATION:
             required = refusal.extras.get("required")
             return _step_up(required if isinstance(required, Mapping) else {})
