@@ -15,6 +15,11 @@ from authsvc.kernel.errors import Code, Refusal
 from authsvc.platform.db.engine import Database
 
 
+# SQLSTATE classes of a PostgreSQL that cannot serve us now: connection, unknown database,
+# rolled back, out of resources, not in the right state, ended by an operator.
+_AWAY = frozenset({"08", "3D", "40", "53", "55", "57"})
+
+
 @dataclass(slots=True)
 class Tx:
     """An open transaction. Rooms write through it and never commit."""
@@ -66,6 +71,8 @@ class UnitOfWork:
                 Code.STORE_UNAVAILABLE, log=f"database: {type(error).__name__}"
             ) from error
         except DBAPIError as error:
-            if error.connection_invalidated:
-                raise Refusal(Code.STORE_UNAVAILABLE, log="database: connection lost") from error
+            state = getattr(error.orig, "sqlstate", None) or ""
+            if error.connection_invalidated or state[:2] in _AWAY:
+                log = f"database: {state or 'connection lost'}"
+                raise Refusal(Code.STORE_UNAVAILABLE, log=log) from error
             raise
