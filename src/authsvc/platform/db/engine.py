@@ -12,6 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
+# SQLSTATE classes of a PostgreSQL that cannot serve us now: connection, unknown database,
+# rolled back, out of resources, not in the right state, ended by an operator.
+AWAY = frozenset({"08", "3D", "40", "53", "55", "57"})
 
 
 class DatabaseSettings(BaseModel):

@@ -4,6 +4,7 @@ A statement costs one round trip in autocommit, prepared once for each connectio
 are plain tuples. The choice is measured: docs/adr/0002-hot-statements.md.
 """
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 from uuid import UUID
@@ -13,19 +14,9 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy.engine import make_url
 
 from authsvc.kernel.errors import Code, Refusal
-from authsvc.platform.db.engine import Database
+from authsvc.platform.db.engine import AWAY, Database
 
-_LOST = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.QueryCanceledError,
-    asyncpg.LockNotAvailableError,
-)
+_LOST = (OSError, TimeoutError, asyncpg.InterfaceError)
 _TRIES = 2
 
 
@@ -63,28 +54,32 @@ class PostgresHot:
     database: Database
     size: int
     _pool: Any = field(default=None)
+    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def _open(self) -> Any:
-        if self._pool is None:
-            url = self.database.engine.url.set(drivername="postgresql")
-            pool = cast(Any, asyncpg).create_pool(
-                url.render_as_string(hide_password=False),
-                min_size=0,
-                max_size=self.size,
-                timeout=3,
-                command_timeout=3,
-                max_inactive_connection_lifetime=300,
-                reset=_keep_as_is,
-                server_settings={
-                    "application_name": "authsvc hot",
-                    "statement_timeout": "3000",
-                    "lock_timeout": "1000",
-                    "synchronous_commit": "on",
-                },
-            )
-            self._pool = pool
-            await pool
+        async with self._opening:
+            if self._pool is None:
+                # Kept only once it is usable: a database that starts later is found then.
+                self._pool = await self._connect()
         return self._pool
+
+    async def _connect(self) -> Any:
+        url = self.database.engine.url.set(drivername="postgresql")
+        return await cast(Any, asyncpg).create_pool(
+            url.render_as_string(hide_password=False),
+            min_size=0,
+            max_size=self.size,
+            timeout=3,
+            command_timeout=3,
+            max_inactive_connection_lifetime=300,
+            reset=_keep_as_is,
+            server_settings={
+                "application_name": "authsvc hot",
+                "statement_timeout": "3000",
+                "lock_timeout": "1000",
+                "synchronous_commit": "on",
+            },
+        )
 
     async def row(self, statement: Statement, *args: Any) -> tuple[Any, ...] | None:
         # A repeated try is safe: hot statements are conditional on what they change.
@@ -96,6 +91,10 @@ class PostgresHot:
                     found = await connection.fetchrow(statement.postgresql, *args)
                 return None if found is None else tuple(found)
             except _LOST as error:
+                lost = error
+            except asyncpg.PostgresError as error:
+                if str(getattr(error, "sqlstate", None))[:2] not in AWAY:
+                    raise
                 lost = error
         raise Refusal(Code.STORE_UNAVAILABLE, log=f"database: {type(lost).__name__}") from lost
 

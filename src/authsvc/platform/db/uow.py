@@ -12,12 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from authsvc.kernel.clock import Clock
 from authsvc.kernel.errors import Code, Refusal
-from authsvc.platform.db.engine import Database
-
-
-# SQLSTATE classes of a PostgreSQL that cannot serve us now: connection, unknown database,
-# rolled back, out of resources, not in the right state, ended by an operator.
-_AWAY = frozenset({"08", "3D", "40", "53", "55", "57"})
+from authsvc.platform.db.engine import AWAY, Database
 
 
 @dataclass(slots=True)
@@ -72,7 +67,7 @@ class UnitOfWork:
             ) from error
         except DBAPIError as error:
             state = getattr(error.orig, "sqlstate", None) or ""
-            if error.connection_invalidated or state[:2] in _AWAY:
+            if error.connection_invalidated or state[:2] in AWAY:
                 log = f"database: {state or 'connection lost'}"
                 raise Refusal(Code.STORE_UNAVAILABLE, log=log) from error
             raise
