@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import structlog
 
 from authsvc.app import create_app
 from authsvc.bootstrap.services import Services, build
@@ -77,6 +78,8 @@ def settings_for(backend: Any, inbox: Inbox, **changes: Any) -> Settings:
 def logs() -> None:
     """Logs as in production."""
     telemetry.set_up(dev=False)
+    # Commands that other tests run in this process set up their own.
+    structlog.configure(cache_logger_on_first_use=False)
 
 
 @pytest.fixture

@@ -349,12 +349,19 @@ class TestServers:
         assert ADDRESS not in str(refused.value)
 
     async def test_a_server_that_says_nothing(self) -> None:
+        over, handlers = asyncio.Event(), list[Any]()
+
         async def silent(_r: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await asyncio.sleep(5)
+            handlers.append(asyncio.current_task())
+            await over.wait()
             writer.close()
+            await writer.wait_closed()
 
         server = await asyncio.start_server(silent, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(MailTemporary):
             await self.deliver(f"smtp://127.0.0.1:{port}", timeout=0.3)
+        over.set()
+        await asyncio.gather(*handlers)
         server.close()
+        await server.wait_closed()

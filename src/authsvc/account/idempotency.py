@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from authsvc.kernel.errors import Code, Refusal
@@ -43,13 +44,16 @@ class Idempotency:
             return await work()
         if found is not None:
             return _repeat(found.value, asked=asked)
-        result = await work()
         try:
-            await self.store.compare_and_set(
-                name, json.dumps([asked, result]).encode(), version=1, ttl=DAY
-            )
-        except Refusal:
-            return result
+            result = await work()
+        except BaseException:
+            # What failed may be tried again with the same key.
+            with suppress(Refusal):
+                await self.store.delete(name)
+            raise
+        with suppress(Refusal):
+            packed = json.dumps([asked, result]).encode()
+            await self.store.compare_and_set(name, packed, version=1, ttl=DAY)
         return result
 
 
