@@ -165,6 +165,54 @@ async def test_back_off_until_the_server_is_there(backend: Any) -> None:
     await post.uow.database.dispose()
 
 
+async def test_a_message_that_breaks_holds_up_no_other(post: Post, inbox: Inbox) -> None:
+    await post.put(Message("no_such_template", "x@example.com", "en"), message())
+    assert await post.dispatch.run_once() == 2
+    assert [mail.to for mail in inbox.mails] == [(ADDRESS,)]
+    broken = next(row for row in await post.rows() if row.sent_at is None)
+    assert broken.next_attempt_at is not None
+    assert broken.lease_until is None
+    post.clock.advance(86401)
+    await post.dispatch.run_once()
+    broken = next(row for row in await post.rows() if row.sent_at is None)
+    assert broken.payload is None
+    assert broken.last_error == "gave up KeyError"
+
+
+async def test_a_late_refusal_does_not_touch_what_another_sent(post: Post, inbox: Inbox) -> None:
+    await post.put(message())
+    slow = (await post.dispatch._claim())[0]
+    post.clock.advance(61)
+    assert await post.dispatch.run_once() == 1
+    slow_dispatch = replace(
+        post.dispatch, mailer=mailer_for(f"smtp://127.0.0.1:{free_port()}", post.clock)
+    )
+    await slow_dispatch._deliver(slow)
+    row = (await post.rows())[0]
+    assert row.sent_at is not None
+    assert row.next_attempt_at is None
+    assert len(inbox.mails) == 1
+
+
+async def test_a_delivery_ends_within_its_lease(post: Post) -> None:
+    over = asyncio.Event()
+
+    async def silent(_r: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    url = f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    await post.put(message())
+    stuck = replace(post.dispatch, mailer=mailer_for(url, post.clock, timeout=60), within=0.2)
+    assert await stuck.run_once() == 1
+    row = (await post.rows())[0]
+    assert (row.lease_until, row.last_error) == (None, "temporary")
+    over.set()
+    server.close()
+    await server.wait_closed()
+
+
 def test_the_schedule_of_waits() -> None:
     waits = [backoff(attempts, jitter=0.0).total_seconds() for attempts in range(1, 13)]
     assert waits == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
@@ -315,6 +363,17 @@ class TestServers:
             )
         assert len(inbox.to(ADDRESS)) == 2
         assert seen == [(True, b"ann@x", b"p@ss"), (True, b"ann", b"apart")]
+
+    async def test_loopback_with_a_certificate_of_a_private_authority(
+        self, certificate: Path
+    ) -> None:
+        inbox = Inbox()
+        with self.server(inbox, tls_context=self.context(certificate)) as port:
+            url = f"smtp://localhost:{port}"
+            await self.deliver(url, ca_file=str(certificate / "ca.pem"))
+            with pytest.raises(MailTemporary):
+                await self.deliver(url)
+        assert len(inbox.to(ADDRESS)) == 1
 
     async def test_starttls_is_required_away_from_loopback(self) -> None:
         inbox = Inbox()

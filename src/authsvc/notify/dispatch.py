@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -22,6 +22,8 @@ from authsvc.notify.smtp import Envelope, Mailer, MailPermanent, MailTemporary
 from authsvc.platform.db.uow import UnitOfWork
 
 LEASE = timedelta(seconds=60)
+# The mailer's time-out counts each step of a delivery; all of them must end within the lease.
+WITHIN = 50.0
 GIVE_UP = timedelta(hours=24)
 BATCH = 8
 _FIRST, _LONGEST = 5.0, 3600.0
@@ -44,6 +46,7 @@ class Claimed:
     payload: bytes
     attempts: int
     age: timedelta
+    lease: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +57,27 @@ class Dispatch:
     sealer: Sealer
     renderer: Renderer
     mailer: Mailer
+    within: float = WITHIN
 
     async def run_once(self) -> int:
         """Deliver everything due now; how many messages were tried."""
         tried = 0
         while batch := await self._claim():
-            await asyncio.gather(*(self._deliver(claimed) for claimed in batch))
+            # Every delivery ends before a failure is raised: none goes on unwatched.
+            ended = await asyncio.gather(*map(self._deliver, batch), return_exceptions=True)
+            for failure in ended:
+                if failure is not None:
+                    raise failure
             tried += len(batch)
         return tried
 
     async def _claim(self) -> list[Claimed]:
         async with self.uow() as tx:
-            rows = await repo.claim(tx, limit=BATCH, lease_until=tx.now + LEASE)
+            lease = tx.now + LEASE
+            rows = await repo.claim(tx, limit=BATCH, lease_until=lease)
             return [
                 Claimed(row.id, row.template, row.payload or b"", row.attempts,
-                        tx.now - row.created_at)
+                        tx.now - row.created_at, lease)
                 for row in rows
             ]  # fmt: skip
 
@@ -77,14 +86,14 @@ class Dispatch:
         async with self.uow() as tx:
             if isinstance(outcome, timedelta):
                 later = {"next_attempt_at": tx.now + outcome, "last_error": "temporary"}
-                await repo.settle(tx, claimed.id, later)
+                await repo.settle(tx, claimed.id, later, lease=claimed.lease)
                 return
             done: Mapping[str, Any] = {"payload": None, "next_attempt_at": None}
             if outcome is None:
-                await repo.settle(tx, claimed.id, {**done, "sent_at": tx.now})
+                await repo.settle(tx, claimed.id, {**done, "sent_at": tx.now}, lease=None)
             else:
                 failed = {**done, "failed_at": tx.now, "last_error": outcome[:64]}
-                await repo.settle(tx, claimed.id, failed)
+                await repo.settle(tx, claimed.id, failed, lease=claimed.lease)
 
     async def _try(self, claimed: Claimed) -> timedelta | str | None:
         """None when sent, the wait before the next try, or why it was given up."""
@@ -95,19 +104,27 @@ class Dispatch:
                 log.warning("mail_expired", **words, fix="mail.smtp_url: is the server reachable?")
                 return "expired"
             rendered = self.renderer.render(message)
-            await self.mailer.send(
-                Envelope(claimed.id, message.address, claimed.template, rendered)
-            )
+            envelope = Envelope(claimed.id, message.address, claimed.template, rendered)
+            async with asyncio.timeout(self.within):
+                await self.mailer.send(envelope)
         except Unopenable:
             log.error("mail_unopenable", **words, fix="secret_key: was a key taken off the list?")
             return "unopenable"
         except MailPermanent as error:
             log.warning("mail_refused", **words, error=str(error))
             return f"refused {error}"
-        except MailTemporary as error:
-            log.warning("mail_delayed", **words, error=str(error), fix="mail.smtp_url")
-            if claimed.age > GIVE_UP:
-                return f"gave up {error}"
-            return backoff(claimed.attempts, jitter=random.random())  # noqa: S311 spread, no secret
+        except (MailTemporary, TimeoutError) as error:
+            reason = str(error) or type(error).__name__
+            log.warning("mail_delayed", **words, error=reason, fix="mail.smtp_url")
+            return _later(claimed, reason)
+        except Exception as error:  # a message that breaks must not hold up the others
+            log.exception("mail_broken", **words, error=type(error).__name__)
+            return _later(claimed, type(error).__name__)
         log.info("mail_sent", **words)
         return None
+
+
+def _later(claimed: Claimed, reason: str) -> timedelta | str:
+    if claimed.age > GIVE_UP:
+        return f"gave up {reason}"
+    return backoff(claimed.attempts, jitter=random.random())  # noqa: S311 spread, no secret

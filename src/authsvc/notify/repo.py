@@ -39,11 +39,15 @@ async def claim(tx: Tx, *, limit: int, lease_until: datetime) -> Sequence[Outbox
     return (await tx.session.execute(statement)).scalars().all()
 
 
-async def settle(tx: Tx, id: str, values: Mapping[str, Any]) -> None:
-    """Write the outcome of a delivery and give the lease back."""
+async def settle(tx: Tx, id: str, values: Mapping[str, Any], *, lease: datetime | None) -> None:
+    """Write the outcome of a delivery and give the lease back.
+
+    ``lease``: only while this lease is still held; None = whoever holds it (the message left).
+    """
+    held = () if lease is None else (OutboxMessage.lease_until == lease,)
     await tx.session.execute(
         update(OutboxMessage)
-        .where(OutboxMessage.id == id)
+        .where(OutboxMessage.id == id, *held)
         .values(lease_until=None, **values)
         .execution_options(synchronize_session=False)
     )

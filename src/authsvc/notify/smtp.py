@@ -84,7 +84,7 @@ class SmtpMailer:
                 start_tls=None if plain else not implicit,
                 username=unquote(parts.username) if parts.username else None,
                 password=unquote(password) if password else None,
-                tls_context=None if plain else self._tls(),
+                tls_context=self._tls(),
                 timeout=self.settings.timeout,
             )
         except aiosmtplib.SMTPRecipientsRefused as error:
