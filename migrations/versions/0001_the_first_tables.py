@@ -16,6 +16,11 @@ depends_on: str | Sequence[str] | None = None
 _APPEND_ONLY: dict[str, tuple[str, ...]] = {
     "sqlite": (
         (
+            "CREATE TRIGGER events_no_replace BEFORE INSERT ON events"
+            " WHEN EXISTS (SELECT 1 FROM events WHERE id = NEW.id)"
+            " BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
+        ),
+        (
             "CREATE TRIGGER events_no_update BEFORE UPDATE ON events"
             " BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
         ),
@@ -28,6 +33,10 @@ _APPEND_ONLY: dict[str, tuple[str, ...]] = {
         (
             "CREATE FUNCTION authsvc_append_only() RETURNS trigger LANGUAGE plpgsql AS"
             " $$ BEGIN RAISE EXCEPTION 'events are append-only'; END $$"
+        ),
+        (
+            "CREATE TRIGGER events_no_truncate BEFORE TRUNCATE ON events"
+            " FOR EACH STATEMENT EXECUTE FUNCTION authsvc_append_only()"
         ),
         (
             "CREATE TRIGGER events_append_only BEFORE UPDATE OR DELETE ON events"

@@ -17,7 +17,7 @@ from tests.live import free_port, running
 EXAMPLES = 25
 DOCUMENT = json.loads((Path(__file__).parents[2] / "openapi" / "authsvc.json").read_text())
 OPERATIONS = [(method, path) for path, methods in DOCUMENT["paths"].items() for method in methods]
-NAMES = ("sign_in", "verify", "refresh", "read", "public", "identifier", "both")
+NAMES = ("sign_in", "verify", "refresh", "read", "public", "both")
 WIDE = json.dumps(dict.fromkeys(NAMES, 100_000))
 
 

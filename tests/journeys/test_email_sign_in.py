@@ -120,6 +120,21 @@ class TestAnotherBrowser:
         assert (await phone.resume())["next"] == "done"
         assert (await ann.browser.resume())["next"] != "done"
 
+    async def test_an_app_that_asked_gets_nothing_of_it(self, stage: Stage, ann: Person) -> None:
+        attacker = await stage.browser(origin=None)
+        body = {"email": ann.address, "client_id": "cli"}
+        token = (await attacker.post("/v1/sign-in/email", body)).json()["flow"]["token"]
+        await stage.deliver()
+        mail = ann.inbox.last_link(ann.address)
+        await ann.browser.post("/v1/sign-in/email", {"email": "ann@other.example"})
+        here = {"token": mail.token, "here": True, "code": mail.code}
+        answer = await ann.browser.post("/v1/sign-in/link/confirm", here)
+        assert answer.json()["next"] == "done"
+        assert (await ann.browser.resume())["next"] == "done"
+        exchange = {"grant": "flow", "client_id": "cli", "flow_token": token}
+        stolen = await attacker.post("/v1/token", exchange)
+        assert (stolen.status_code, stolen.json()["code"]) == (410, "flow_expired")
+
     async def test_the_code_alone_is_worth_nothing_elsewhere(
         self, stage: Stage, ann: Person
     ) -> None:
@@ -306,6 +321,25 @@ async def test_several_tabs_have_attempts_of_their_own(stage: Stage, ann: Person
     assert (await ann.browser.post("/v1/sign-in/email/code", body)).json()["next"] == "done"
     answer = await ann.browser.post("/v1/sign-in/link/confirm", {"token": second.token})
     assert answer.json()["next"] == "done"
+
+
+async def test_a_refused_second_start_hides_nothing(stage: Stage, ann: Person) -> None:
+    mail = await ann.asks_for_mail()
+    again = await ann.browser.post("/v1/sign-in/email", {"email": ann.address})
+    assert again.json()["code"] == "resend_too_soon"
+    answer = await ann.browser.post("/v1/sign-in/email/code", {"code": mail.code})
+    assert answer.json()["next"] == "done"
+
+
+async def test_strangers_cannot_keep_a_person_out(stage: Stage, ann: Person) -> None:
+    mail = await ann.asks_for_mail()
+    await ann.browser.post("/v1/sign-in/email/code", {"code": mail.code})
+    await ann.browser.post("/v1/logout")
+    stage.clock.advance(31)
+    for place in range(20):
+        stranger = await stage.browser(address=f"198.51.{place}.7")
+        await stranger.post("/v1/sign-in/email", {"email": ann.address})
+    assert (await ann.signs_in_by_code())["next"] == "done"
 
 
 async def test_giving_up_an_attempt(stage: Stage, ann: Person) -> None:

@@ -296,6 +296,20 @@ async def test_an_ended_session_opens_no_account(stage: Stage, ann: Person) -> N
     assert answer.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
 
 
+async def test_an_ended_session_signs_nobody_out(stage: Stage) -> None:
+    app, flow_token = await TestNativeApps().signs_in(stage)
+    exchange = {"grant": "flow", "client_id": "cli", "flow_token": flow_token}
+    exchange["audience"] = "authsvc"
+    tokens = (await app.post("/v1/token", exchange)).json()
+    bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+    await app.post("/v1/logout", **bearer)
+    stage.clock.advance(31)
+    ann = await stage.person("ann@example.com")
+    await ann.signs_in_by_code()
+    await app.post("/v1/logout", {"scope": "all"}, **bearer)
+    assert (await ann.browser.resume())["next"] == "done"
+
+
 async def test_tokens_for_an_api_do_not_open_the_account(stage: Stage, ann: Person) -> None:
     await ann.signs_in_by_code()
     token = (await (await spa(stage, ann)).resume())["access_token"]

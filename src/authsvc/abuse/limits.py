@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-MINUTE, QUARTER = 60.0, 900.0
+MINUTE = 60.0
 
 
 class LimitName(StrEnum):
@@ -44,10 +44,7 @@ class LimitSettings(BaseModel):
     refresh: int = Field(default=300, ge=1, description="refreshes a minute from one address")
     read: int = Field(default=600, ge=1, description="other calls a minute from one address")
     public: int = Field(default=6000, ge=1, description="pages and files a minute from one address")
-    identifier: int = Field(
-        default=10, ge=1, description="started sign-ins for one name in 15 minutes"
-    )
-    both: int = Field(default=5, ge=1, description="the same from one address in a minute")
+    both: int = Field(default=5, ge=1, description="the same for one name")
 
     def of(self, name: LimitName) -> Limit:
         """The limit of this name. A /48 gets ten times what an address gets."""

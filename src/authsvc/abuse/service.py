@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from authsvc.abuse.clientip import bucket_keys
-from authsvc.abuse.limits import MINUTE, QUARTER, Away, LimitName, LimitSettings
+from authsvc.abuse.limits import MINUTE, Away, LimitName, LimitSettings
 from authsvc.kernel.errors import Code, Refusal
 from authsvc.platform.ephemeral.memory import MemoryStore
 from authsvc.platform.ephemeral.port import Ephemeral, Rate, Verdict
@@ -32,14 +32,16 @@ class Guard:
         _require(await store.charge(self._address_rates(name, address)))
 
     async def identifier(self, address: str, identifier: str) -> None:
-        """Charge a started sign-in for a name, alone and together with the address.
+        """Charge a started sign-in for a name from one address.
+
+        A name alone is never blocked, or strangers could keep its owner out (C03, C13); what
+        it can be sent is capped in SQL.
 
         Fails closed. Raises rate_limited, store_unavailable.
         """
         nearest = bucket_keys(address)[0]
         verdict = await self.store.charge(
             [
-                Rate(f"rate:name:{identifier}", self.settings.identifier, QUARTER),
                 Rate(f"rate:both:{identifier}:{nearest}", self.settings.both, MINUTE),
             ]
         )

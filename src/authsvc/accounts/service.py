@@ -103,6 +103,8 @@ class Accounts:
         """
         account = await self.find(tx, address)
         if account is not None:
+            if invited:
+                return Refusal(Code.LINK_ALREADY_USED, log="the account exists already")
             if not account.is_active:
                 return Refusal(Code.ACCOUNT_DISABLED, log=f"{account.id} is {account.status}")
             await repo.mark_verified(tx, address=address)

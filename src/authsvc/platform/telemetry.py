@@ -123,7 +123,7 @@ def set_up(*, dev: bool, level: str = "info") -> None:
         processors=[_for_people, _as_text()] if dev else [as_json],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_standard_output,
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
     root.handlers = [_ToStructlog()]

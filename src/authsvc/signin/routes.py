@@ -118,7 +118,7 @@ class SignInDesk:
     def done(self, response: Response, signed_in: SignedIn, *, asker: Asker | None) -> Done:
         """The last envelope of a sign-in: cookies for a browser, the flow for an app."""
         flow, finished = signed_in.flow, signed_in.finished
-        if flow is not None and flow.native and asker is not None:
+        if flow is not None and asker is not None and asker.native:
             return self.envelopes.flow_done(flow, asker=asker)
         live = finished.live
         client = self.clients.by_id(live.client_id)

@@ -139,6 +139,8 @@ class SessionDoor:
     async def end(self, user_id: str, *, session_id: str, scope: str, caller: Caller) -> int:
         """End this session, the others or all of them; how many were open."""
         async with self.uow() as tx:
+            if not await self.sessions.is_live(tx, session_id):
+                return 0  # a session that is over ends no others
             if scope == "this":
                 return await self._end_one(tx, user_id, session_id=session_id, caller=caller)
             sparing = session_id if scope == "others" else None

@@ -76,10 +76,16 @@ class EmailStart:
         flow = self._flow(asked, asker=asker, account=account, key=key, caller=caller)
         # The store first: should it be away, no message goes out that nobody could use.
         await self.attempts.begin(flow)
-        async with self.uow() as tx:
-            sent = await self._send(tx, flow, account=account, own=own, caller=caller)
-            started = SignInStarted(method=METHOD, client_id=flow.client_id)
-            await self.audit.record(tx, started, caller=caller)
+        try:
+            async with self.uow() as tx:
+                sent = await self._send(tx, flow, account=account, own=own, caller=caller)
+                started = SignInStarted(method=METHOD, client_id=flow.client_id)
+                await self.audit.record(tx, started, caller=caller)
+        except BaseException:
+            # An attempt without a message must not hide the one before it.
+            with suppress(Refusal):
+                await self.attempts.take(flow)
+            raise
         return await self._mailed(flow, sent)
 
     async def resend(self, held: Held, *, own: bool, caller: Caller) -> Flow:

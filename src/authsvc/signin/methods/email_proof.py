@@ -4,7 +4,7 @@ Spec: security.md B2, B5, C02, C23, C24.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from authsvc.audit.service import Audit
@@ -117,7 +117,12 @@ class EmailProof:
         """
         glance = await self._glance(asked.token)
         held = None if glance.purpose is LinkPurpose.INVITE else await self._held(glance)
-        same = held is not None and asker is not None and asker.hash == held.flow.browser
+        same = (
+            held is not None
+            and not held.flow.native
+            and asker is not None
+            and asker.hash == held.flow.browser
+        )
         left: int | None = None
         code: str | None = None
         if not same:
@@ -131,14 +136,19 @@ class EmailProof:
                 tx, asked.token, purpose=glance.purpose, code=code
             )
             if isinstance(redeemed, Redeemed):
-                proven = _proven(held.flow) if held else None
-                proven = proven or _invited(redeemed, locale=caller.locale)
+                proven = _here(held, redeemed, same=same, caller=caller)
                 outcome = await self.completion.finish(tx, proven, caller=caller)
             else:
                 outcome = _link_refused(redeemed, left=left)
                 failed = SignInFailed(method=METHOD, code=outcome.code, user_id=None)
                 await self.audit.record(tx, failed, caller=caller)
-        return await self._finish(held, outcome)
+        if same:
+            return await self._finish(held, outcome)
+        if held is not None:
+            # Whoever asked elsewhere gets nothing of a sign-in that happened here.
+            with suppress(Refusal):
+                await self.attempts.take(held.flow)
+        return await self._finish(None, outcome)
 
     async def _spend(self, mail: str, *, first: str, renewable: bool) -> int:
         """Spend one try of the message and one of the account; how many the message has left.
@@ -201,6 +211,14 @@ def _proven(flow: Flow) -> ProvenAddress:
         stay=flow.stay,
         locale=flow.locale,
     )
+
+
+def _here(held: Held | None, redeemed: Redeemed, *, same: bool, caller: Caller) -> ProvenAddress:
+    """What a link proves: for the asking browser all it asked for, elsewhere the address alone."""
+    if held is None:
+        return _invited(redeemed, locale=caller.locale)
+    proven = _proven(held.flow)
+    return proven if same else replace(proven, client_id=INVITED_CLIENT, stay=False)
 
 
 def _invited(redeemed: Redeemed, *, locale: str) -> ProvenAddress:
