@@ -144,7 +144,7 @@ class EmailProof:
                 await self.audit.record(tx, failed, caller=caller)
         if same:
             return await self._finish(held, outcome)
-        if held is not None:
+        if held is not None and isinstance(outcome, Finished):
             # Whoever asked elsewhere gets nothing of a sign-in that happened here.
             with suppress(Refusal):
                 await self.attempts.take(held.flow)
