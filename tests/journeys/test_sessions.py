@@ -364,6 +364,17 @@ class TestNativeApps:
         assert mine.status_code == 200
         assert "access_token" in mine.json()
 
+    async def test_a_native_credential_is_no_cookie(self, stage: Stage) -> None:
+        app, flow_token = await self.signs_in(stage)
+        exchange = {"grant": "flow", "client_id": "cli", "flow_token": flow_token}
+        credential = (await app.post("/v1/token", exchange)).json()["refresh_token"]
+        browser = await stage.browser()
+        browser.present(credential)
+        envelope = await browser.resume(audience="authsvc")
+        assert (envelope["next"], envelope["reason"]) == ("sign_in", "none")
+        body = {"grant": "refresh_token", "client_id": "cli", "refresh_token": credential}
+        assert "access_token" in (await app.post("/v1/token", body)).json()
+
     async def test_browsers_are_refused(self, stage: Stage) -> None:
         for origin in (AUTH, SPA, "https://evil.example", "null"):
             browser = await stage.browser(origin=origin)

@@ -16,6 +16,7 @@ class Purpose(StrEnum):
     """What a derived key is for; no key serves two purposes."""
 
     SESSION = "session credential"
+    NATIVE = "native session credential"
     DEVICE = "remembered device"
     HINT = "hint cookie"
     MAIL_CODE = "mail code"

@@ -32,6 +32,7 @@ class Boot:
     hint: Hint | None
     audience: str | None
     profile: bool
+    native: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class SessionDoor:
         credential is touched.
         """
         audience = boot.client.audience(boot.audience)
-        outcome = await self.tokens.refresh(boot.credential, caller=caller)
+        outcome = await self.tokens.refresh(boot.credential, caller=caller, native=boot.native)
         if isinstance(outcome, Ended):
             return Resumed(await self._signed_out(outcome.reason, boot), refreshed=None)
         minted = self.minter.mint(outcome.live, audience=audience, client_id=boot.client.id)
@@ -110,11 +111,11 @@ class SessionDoor:
         if look is not None and look.live.client_id != client.id:
             body = self.envelopes.sign_in(Ending.NONE, client=client, hint=None)
             return Resumed(body, refreshed=None)
-        boot = Boot(client, credential, None, None, audience, profile=False)
+        boot = Boot(client, credential, None, None, audience, profile=False, native=True)
         return await self.resume(boot, caller=caller)
 
     async def _look(self, credential: str) -> Look | None:
-        known = self.tokens.check(credential)
+        known = self.tokens.check(credential, native=True)
         return None if known is None else await self.sessions.look(known.id)
 
     async def sign_out(self, credential: str | None, *, scope: str, caller: Caller) -> None:

@@ -39,13 +39,15 @@ class Tokens:
     audit: Audit
     uow: UnitOfWork
 
-    async def refresh(self, text: str | None, *, caller: Caller) -> Refreshed | Ended:
+    async def refresh(
+        self, text: str | None, *, caller: Caller, native: bool = False
+    ) -> Refreshed | Ended:
         """The session behind a credential with its current credential, or why there is none.
 
         One statement when the credential turns. Losing a race is no attack: the same current
         credential is given again. Reuse ends the session with an event in one transaction.
         """
-        credential = None if text is None else self.check(text)
+        credential = None if text is None else self.check(text, native=native)
         if credential is None:
             return Ended(Ending.NONE)
         key_id = self.ring.current(Purpose.SESSION).id
@@ -53,8 +55,8 @@ class Tokens:
             credential.id, counter=credential.counter, key_id=key_id, caller=caller
         )
         if live is not None:
-            return self._refreshed(live, rotated=True)
-        return await self._settle(credential, caller=caller)
+            return self._refreshed(live, rotated=True, native=native)
+        return await self._settle(credential, caller=caller, native=native)
 
     async def exchange(self, session_id: str, *, caller: Caller) -> Refreshed | None:
         """The first credential of a session finished by a native app; None the second time."""
@@ -62,27 +64,31 @@ class Tokens:
         live = await self.sessions.advance(
             session_uuid(session_id), counter=0, key_id=key_id, caller=caller, now=True
         )
-        return None if live is None else self._refreshed(live, rotated=True)
+        return None if live is None else self._refreshed(live, rotated=True, native=True)
 
-    def check(self, text: str) -> opaque.Credential | None:
+    def check(self, text: str, *, native: bool = False) -> opaque.Credential | None:
         """What the credential says, if we made it; junk never reaches the database."""
-        return opaque.check(self.ring, text, purpose=Purpose.SESSION)
+        return opaque.check(self.ring, text, purpose=_purpose(native=native))
 
-    def credential(self, session_id: str, *, counter: int, key_id: str | None = None) -> str:
+    def credential(
+        self, session_id: str, *, counter: int, key_id: str | None = None, native: bool = False
+    ) -> str:
         """The credential of a session at a counter."""
         return opaque.issue(
             self.ring,
-            purpose=Purpose.SESSION,
+            purpose=_purpose(native=native),
             id=session_uuid(session_id),
             counter=counter,
             key_id=key_id,
         )
 
-    def _refreshed(self, live: Live, *, rotated: bool) -> Refreshed:
-        text = self.credential(live.id, counter=live.counter, key_id=live.mac_key_id)
+    def _refreshed(self, live: Live, *, rotated: bool, native: bool) -> Refreshed:
+        text = self.credential(live.id, counter=live.counter, key_id=live.mac_key_id, native=native)
         return Refreshed(live, credential=text, rotated=rotated)
 
-    async def _settle(self, credential: opaque.Credential, *, caller: Caller) -> Refreshed | Ended:
+    async def _settle(
+        self, credential: opaque.Credential, *, caller: Caller, native: bool
+    ) -> Refreshed | Ended:
         look = await self.sessions.look(credential.id)
         if look is None:
             return Ended(Ending.EXPIRED)
@@ -92,10 +98,10 @@ class Tokens:
             case HandBack(first=first):
                 if first:
                     await self.sessions.mark_shown(credential.id, counter=look.live.counter)
-                return self._refreshed(look.live, rotated=False)
+                return self._refreshed(look.live, rotated=False, native=native)
             case LateRetry():
                 if await self._remembered_late(look, caller=caller):
-                    return self._refreshed(look.live, rotated=False)
+                    return self._refreshed(look.live, rotated=False, native=native)
                 return await self._reused(look, caller=caller)
             case Reuse():
                 return await self._reused(look, caller=caller)
@@ -119,6 +125,10 @@ class Tokens:
                 event = SessionReuseDetected(user_id=user_id, session_id=live.id)
                 await self.audit.record(tx, event, caller=caller)
         return Ended(Ending.REVOKED)
+
+
+def _purpose(*, native: bool) -> Purpose:
+    return Purpose.NATIVE if native else Purpose.SESSION
 
 
 def _turn(look: Look) -> Turn:
