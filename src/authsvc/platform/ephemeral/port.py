@@ -37,7 +37,10 @@ class Verdict:
 
 
 class Ephemeral(Protocol):
-    """The port. Keys are plain text; every key gets its time to live with its first write."""
+    """The port. Every key gets its time to live with its first write.
+
+    Keys are plain text; one serves a record or a rate, never both.
+    """
 
     async def put_if_absent(self, key: str, value: bytes, *, ttl: float) -> bool:
         """True when the key was free and now holds the value for ``ttl`` seconds."""
