@@ -4,14 +4,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from math import isfinite
+from typing import Any, cast
 
 from authsvc.kernel.clock import Clock
 from authsvc.kernel.errors import Code, Refusal
-from authsvc.platform.ephemeral.port import Ephemeral
+from authsvc.platform.ephemeral.port import Ephemeral, Record
 
 MAX_PER_BROWSER = 8
-_TRIES = 5
+_TRIES = 2 * MAX_PER_BROWSER  # each round one of those who write at once gets through
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +41,13 @@ class Challenges:
             raise Refusal(Code.FLOW_STEP_MISMATCH, log=f"{kind} {id} exists")
 
     async def load(self, kind: str, id: str) -> Stored | None:
-        """The record, or None when it is absent or past its end."""
+        """The record, or None when it is absent, past its end or not one of ours."""
         found = await self.store.get(_key(kind, id))
-        if found is None:
+        opened = None if found is None else _unpack(found.value)
+        if found is None or opened is None:
             return None
-        record, end = _unpack(found.value)
-        if end <= self.clock.now():
-            return None
-        return Stored(record, found.version, end)
+        record, end = opened
+        return Stored(record, found.version, end) if end > self.clock.now() else None
 
     async def replace(self, kind: str, id: str, stored: Stored, record: Mapping[str, Any]) -> bool:
         """Write the record if nobody wrote since it was loaded; its end stays."""
@@ -62,9 +62,10 @@ class Challenges:
     async def take(self, kind: str, id: str) -> dict[str, Any] | None:
         """The record, removed in the same step: for exactly one caller, and not past its end."""
         value = await self.store.take(_key(kind, id))
-        if value is None:
+        opened = None if value is None else _unpack(value)
+        if opened is None:
             return None
-        record, end = _unpack(value)
+        record, end = opened
         return record if end > self.clock.now() else None
 
     async def remember(self, browser: str, id: str, *, ttl: int) -> None:
@@ -72,8 +73,8 @@ class Challenges:
         key = _key("browser", browser)
         for _ in range(_TRIES):
             found = await self.store.get(key)
-            ids: list[str] = json.loads(found.value) if found else []
-            packed = json.dumps([*ids, id][-MAX_PER_BROWSER:]).encode()
+            ids = [*_listed(found), id][-MAX_PER_BROWSER:]
+            packed = json.dumps(ids).encode()
             version = found.version if found else 0
             if await self.store.compare_and_set(key, packed, version=version, ttl=ttl):
                 return
@@ -81,8 +82,7 @@ class Challenges:
 
     async def recall(self, browser: str) -> tuple[str, ...]:
         """The ids listed under a browser, newest last."""
-        found = await self.store.get(_key("browser", browser))
-        return tuple(json.loads(found.value)) if found else ()
+        return tuple(_listed(await self.store.get(_key("browser", browser))))
 
 
 def _key(kind: str, id: str) -> str:
@@ -93,6 +93,23 @@ def _pack(record: Mapping[str, Any], end: datetime) -> bytes:
     return json.dumps([end.timestamp(), record], separators=(",", ":")).encode()
 
 
-def _unpack(value: bytes) -> tuple[dict[str, Any], datetime]:
-    end, record = json.loads(value)
-    return record, datetime.fromtimestamp(end, UTC)
+def _unpack(value: bytes) -> tuple[dict[str, Any], datetime] | None:
+    found = _json(value)
+    match found:
+        case [float(end), dict()] if isfinite(end):
+            return cast(dict[str, Any], found[1]), datetime.fromtimestamp(end, UTC)
+        case _:
+            return None
+
+
+def _listed(found: Record | None) -> list[str]:
+    ids = None if found is None else _json(found.value)
+    return cast(list[str], ids) if isinstance(ids, list) else []
+
+
+def _json(value: bytes) -> Any:
+    # What another version or hand wrote is nothing to us, and no reason to fall over.
+    try:
+        return json.loads(value)
+    except ValueError:
+        return None
