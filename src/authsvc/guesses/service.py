@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from authsvc.guesses import repo
-from authsvc.guesses.settings import GuessSettings, MailCapSettings
+from authsvc.guesses.settings import DAY, GuessSettings, MailCapSettings
 from authsvc.platform.db.uow import Tx, UnitOfWork
 
-HOUR, DAY = 3600, 86400
+HOUR = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,9 @@ class Caps:
         whose = "own" if own else "any"
         hour = self.settings.own_hour if own else self.settings.hour
         day = self.settings.own_day if own else self.settings.day
-        caps = ((self.settings.pause, 1), (HOUR, hour), (DAY, day))
-        for window, maximum in caps:
-            scope = f"mail {whose} {window}"
+        caps = (("pause", self.settings.pause, 1), ("hour", HOUR, hour), ("day", DAY, day))
+        for name, window, maximum in caps:
+            scope = f"mail {whose} {name}"
             spent = await repo.spend(tx, scope, recipient, maximum=maximum, window=window)
             if spent is None:
                 return max(1, (await repo.read(tx, scope, recipient, window=window))[1])

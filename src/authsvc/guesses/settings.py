@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+DAY = 86400  # the longest window: older counters are swept
+
 
 class GuessSettings(BaseModel):
     """The ``guesses`` branch: attempt budgets of an account."""
@@ -13,7 +15,7 @@ class GuessSettings(BaseModel):
         default=10, ge=1, le=100, description="wrong first-step proofs of an account"
     )
     window: int = Field(
-        default=900, ge=60, description="seconds after which a budget is whole again"
+        default=900, ge=60, le=DAY, description="seconds after which a budget is whole again"
     )
 
 
@@ -22,7 +24,7 @@ class MailCapSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    pause: int = Field(default=30, ge=1, description="seconds between two messages")
+    pause: int = Field(default=30, ge=1, le=DAY, description="seconds between two messages")
     hour: int = Field(default=5, ge=1, description="messages an hour")
     day: int = Field(default=10, ge=1, description="messages a day")
     own_hour: int = Field(

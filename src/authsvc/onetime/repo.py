@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select, update
 
 from authsvc.onetime.tables import OneTime
+from authsvc.platform.db.engine import POSTGRESQL
 from authsvc.platform.db.subject import subject
 from authsvc.platform.db.uow import Tx
 
@@ -16,6 +17,13 @@ SUPERSEDED = "superseded"
 async def add(tx: Tx, values: Mapping[str, Any]) -> None:
     """Store a new secret's row."""
     await tx.session.execute(insert(OneTime).values(**values))
+
+
+async def line_up(tx: Tx, *, address_keys: Sequence[bytes]) -> None:
+    """Wait for whoever is issuing for the same address, so that the newest voids the others."""
+    if tx.dialect == POSTGRESQL:  # SQLite lets one writer in at a time anyway
+        numbers = sorted(int.from_bytes(key[:8], "big", signed=True) for key in address_keys)
+        await tx.session.execute(select(*map(func.pg_advisory_xact_lock, numbers)))
 
 
 async def void_older(tx: Tx, *, purpose: str, address_keys: Sequence[bytes]) -> None:
@@ -44,8 +52,7 @@ async def redeem(tx: Tx, *conditions: ColumnElement[bool], purpose: str) -> OneT
 
 async def by_hash(tx: Tx, hash: bytes) -> OneTime | None:
     """The row of a token; changes nothing."""
-    statement = select(OneTime).where(OneTime.hash == hash)
-    return (await tx.session.execute(statement)).scalar_one_or_none()
+    return await _afresh(tx, select(OneTime).where(OneTime.hash == hash))
 
 
 async def newest_of_flow(tx: Tx, flow_id: str, *, purpose: str) -> OneTime | None:
@@ -56,7 +63,13 @@ async def newest_of_flow(tx: Tx, flow_id: str, *, purpose: str) -> OneTime | Non
         .order_by(OneTime.id.desc())
         .limit(1)
     )
-    return (await tx.session.execute(statement)).scalar_one_or_none()
+    return await _afresh(tx, statement)
+
+
+async def _afresh(tx: Tx, statement: Select[OneTime]) -> OneTime | None:
+    # Somebody may have spent the row since this transaction saw it first.
+    fresh = statement.execution_options(populate_existing=True)
+    return (await tx.session.execute(fresh)).scalar_one_or_none()
 
 
 async def current_epoch(tx: Tx, user_id: str) -> int | None:

@@ -103,6 +103,7 @@ class OneTimeSecrets:
         token, id = new_token(), new_id(ONETIME)
         code = self.fixed_code(address) or new_code(CODE_DIGITS)
         keys = self._keys(KeyPurpose.IDENTIFIER, "address", address)
+        await repo.line_up(tx, address_keys=keys)
         await repo.void_older(tx, purpose=purpose, address_keys=keys)
         invited = purpose is Purpose.INVITE
         life = self.settings.invite if invited else self.settings.sign_in
