@@ -124,9 +124,11 @@ class TestFrozen:
         await store.put_if_absent("k", b"v", ttl=60)
         own_redis.freeze()
         begun = time.monotonic()
-        for reason in await asyncio.gather(*(refused(store.get("k")) for _ in range(300))):
+        for reason in await asyncio.gather(*(refused(store.get("k")) for _ in range(1000))):
             assert reason.startswith("store: ")
-        assert time.monotonic() - begun < 1.0
+        # A third of a second; six when calls wait for each other in turn. The room between is
+        # for a busy machine.
+        assert time.monotonic() - begun < 4.0
         own_redis.thaw()
         found = await eventually(lambda: store.get("k"), Refusal, within=1.1)
         assert found == Record(b"v", 1)
