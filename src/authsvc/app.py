@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.routing import Route
 
 from authsvc.abuse import clientip
+from authsvc.abuse.service import Addresses
 from authsvc.account.routes import router as account_router
 from authsvc.account.service import OwnAccount
 from authsvc.bootstrap.services import Services, build
@@ -19,7 +20,7 @@ from authsvc.platform.http.edge import EdgeRules
 from authsvc.platform.http.health import router as health_router
 from authsvc.platform.http.install import install_http, problem_schema
 from authsvc.platform.http.problems import Problems
-from authsvc.platform.http.screening import Header, Network, Screening
+from authsvc.platform.http.screening import Network, Screening
 from authsvc.platform.http.useragent import warm
 from authsvc.settings import Settings
 from authsvc.signin.limits import limit_of
@@ -124,8 +125,7 @@ def edge_rules(services: Services) -> EdgeRules:
     ground, settings = services.ground, services.ground.settings
     clients, guard, catalogue = services.rooms.clients, services.rooms.guard, ground.catalogue
 
-    def client_address(peer: str | None, headers: Sequence[Header]) -> str:
-        return clientip.client_address(peer, headers, trusted=settings.proxy.trusted)
+    addresses = Addresses(settings.proxy.trusted)
 
     def negotiate(accept_language: str | None) -> str:
         return catalogue.negotiate(accept_language=accept_language)
@@ -138,7 +138,7 @@ def edge_rules(services: Services) -> EdgeRules:
             public_url=settings.public_url,
             local=settings.is_local,
             max_headers=settings.http.max_headers,
-            network=Network(client_address, clientip.network_of, clientip.masked),
+            network=Network(addresses.of, clientip.network_of, clientip.masked),
             negotiate=negotiate,
         ),
         problems=Problems(catalogue, settings.public_url),

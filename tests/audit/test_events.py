@@ -34,7 +34,13 @@ async def test_nobody_changes_or_removes_an_event(stage: Stage, ann: Person) -> 
         async with stage.services.ground.uow() as tx:
             await tx.session.execute(text(statement))
 
-    for statement in ("UPDATE events SET name = 'x'", "DELETE FROM events"):
+    sqlite = stage.services.ground.database.is_sqlite
+    wipe = (
+        "INSERT OR REPLACE INTO events SELECT * FROM events"
+        if sqlite
+        else "TRUNCATE events CASCADE"
+    )
+    for statement in ("UPDATE events SET name = 'x'", "DELETE FROM events", wipe):
         with pytest.raises(DBAPIError):
             await run(statement)
     assert await events(stage) == before

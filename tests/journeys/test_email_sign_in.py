@@ -293,6 +293,18 @@ class TestSignUpModes:
         assert (await elsewhere.signs_in_by_code())["next"] == "done"
 
 
+async def test_an_invitation_opens_no_account_that_exists(stage: Stage, ann: Person) -> None:
+    await stage.services.people.invite(ann.address, locale="en", by="cli")
+    await stage.deliver()
+    invited = ann.inbox.last_link(ann.address)
+    await ann.signs_in_by_code()
+    finder = await stage.browser(user_agent=CHROME)
+    body = {"token": invited.token, "here": True, "code": invited.code}
+    answer = await finder.post("/v1/sign-in/link/confirm", body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "link_already_used")
+    assert (await finder.resume())["next"] != "done"
+
+
 async def test_disabled_people_get_no_mail_and_the_same_answer(stage: Stage, ann: Person) -> None:
     await ann.signs_in_by_code()
     await stage.services.people.set_status(ann.address, Status.DISABLED, by="cli")

@@ -3,7 +3,9 @@
 Spec: security.md C10, C11.
 """
 
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -11,58 +13,85 @@ Network = IPv4Network | IPv6Network
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 _MAX_HOPS = 32
+_ZONE = re.compile(r"[A-Za-z0-9._~%-]{1,64}", re.ASCII)
+_HOP = re.compile(
+    r"(?P<four>[0-9.]+)(?::[0-9]{1,5})?|\[(?P<six>[^\[\]]+)\](?::[0-9]{1,5})?", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A client's canonical address, "" when there is none to be had.
+
+    ``unreadable``: a trusted proxy named something else than addresses, so this is its own.
+    """
+
+    address: str
+    unreadable: bool = False
 
 
 def parse(text: str) -> Address | None:
     """An address in one canonical form: zone dropped, IPv4 unwrapped; None if it is none."""
+    plain, percent, zone = text.partition("%")
+    if percent and not _ZONE.fullmatch(zone):
+        return None
     try:
-        found = ip_address(text.strip().partition("%")[0])
+        found = ip_address(plain)
     except ValueError:
         return None
     if isinstance(found, IPv4Address):
-        return found
+        return None if percent else found
     if found.ipv4_mapped is not None:
         return found.ipv4_mapped
     if found in _NAT64:
         return IPv4Address(int(found) & 0xFFFFFFFF)
-    return IPv6Address(int(found))
+    return found
 
 
 def _hop(text: str) -> Address | None:
-    """An entry of X-Forwarded-For: an address, perhaps in brackets or with a port."""
-    entry = text.strip().strip('"')
-    if entry.startswith("["):
-        return parse(entry[1:].partition("]")[0])
-    if entry.count(":") == 1:
-        entry = entry.partition(":")[0]
-    return parse(entry)
+    """An entry of X-Forwarded-For: an address, perhaps quoted, in brackets or with a port."""
+    entry = text.strip(" \t")
+    if len(entry) >= 2 and entry[0] == entry[-1] == '"':
+        entry = entry[1:-1]
+    match = _HOP.fullmatch(entry)
+    if match is None:
+        return parse(entry)
+    if match["four"]:
+        return parse(match["four"])
+    return parse(match["six"]) if ":" in match["six"] else None
 
 
-def client_address(
+def locate(
     peer: str | None, headers: Iterable[tuple[bytes, bytes]], *, trusted: Sequence[Network]
-) -> str:
-    """The client's canonical address, "" when there is none to be had.
+) -> Located:
+    """Where a request comes from.
 
     Forwarded headers count only when the peer is a trusted proxy; then ``X-Forwarded-For`` is
-    read from the right, past trusted hops. An unreadable hop ends the walk at the last one
-    that could be trusted.
+    read from the right, past trusted hops. An unreadable hop leaves the peer.
     """
     nearest = parse(peer) if peer else None
     if nearest is None:
-        return ""
+        return Located("")
     if not _is_trusted(nearest, trusted):
-        return str(nearest)
+        return Located(str(nearest))
     lines = [value for name, value in headers if name == b"x-forwarded-for"]
     hops = b",".join(lines).decode("latin-1").split(",") if lines else []
     client = nearest
     for entry in reversed(hops[-_MAX_HOPS:]):
         hop = _hop(entry)
         if hop is None:
-            return str(client)
+            return Located(str(nearest), unreadable=True)
         client = hop
         if not _is_trusted(hop, trusted):
-            return str(client)
-    return str(client)
+            break
+    return Located(str(client))
+
+
+def client_address(
+    peer: str | None, headers: Iterable[tuple[bytes, bytes]], *, trusted: Sequence[Network]
+) -> str:
+    """The client's canonical address, "" when there is none to be had."""
+    return locate(peer, headers, trusted=trusted).address
 
 
 def _is_trusted(address: Address, trusted: Sequence[Network]) -> bool:

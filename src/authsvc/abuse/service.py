@@ -1,13 +1,36 @@
 """One face for rate limits. Address limits stop, identifier limits slow. Spec: security.md B5."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
-from authsvc.abuse.clientip import bucket_keys
+import structlog
+
+from authsvc.abuse.clientip import Network, bucket_keys, locate, masked
 from authsvc.abuse.limits import MINUTE, Away, LimitName, LimitSettings
 from authsvc.kernel.errors import Code, Refusal
 from authsvc.platform.ephemeral.memory import MemoryStore
 from authsvc.platform.ephemeral.port import Ephemeral, Rate, Verdict
+
+log: Any = structlog.get_logger("authsvc.abuse")
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Finds the client behind the trusted proxies. Spec: security.md C10."""
+
+    trusted: Sequence[Network]
+
+    def of(self, peer: str | None, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """The canonical address, "" when there is none to be had.
+
+        A proxy whose header cannot be read stands for its clients, and the log says so.
+        """
+        located = locate(peer, headers, trusted=self.trusted)
+        if located.unreadable:
+            log.warning("forwarded_unreadable", ip=masked(located.address), fix="proxy.trusted")
+        return located.address
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +63,8 @@ class Guard:
         Fails closed. Raises rate_limited, store_unavailable.
         """
         nearest = bucket_keys(address)[0]
-        verdict = await self.store.charge(
-            [
-                Rate(f"rate:both:{identifier}:{nearest}", self.settings.both, MINUTE),
-            ]
-        )
-        _require(verdict)
+        rate = Rate(f"rate:both:{identifier}:{nearest}", self.settings.both, MINUTE)
+        _require(await self.store.charge([rate]))
 
     def _address_rates(self, name: LimitName, address: str) -> list[Rate]:
         limit = self.settings.of(name)
