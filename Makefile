@@ -10,7 +10,7 @@ STAMPS := .make
 ARGS ?=
 JOBS ?= 2
 
-.PHONY: help dev demo setup test test-python test-js check check-python check-js format openapi \
+.PHONY: help dev demo setup test test-python test-js soak bench check check-python check-js format openapi \
 	migration lock servers clean
 
 help: ## Show this list
@@ -30,6 +30,9 @@ test-python: $(READY) servers
 
 test-js: $(STAMPS)/js
 	@cd clients/js && PATH="$(CURDIR)/$(BIN):$$PATH" npm test --silent
+
+soak: $(READY) servers ## Run the heavy tests at full count and write docs/soak.md
+	@$(PYTHON_BIN) -m tools.soak $(ARGS)
 
 check: check-python check-js ## Lint, types, import floors, house rules, OpenAPI and migrations
 
