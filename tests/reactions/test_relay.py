@@ -1,17 +1,31 @@
 """Security events become notices: the right ones, once, to the person they are about."""
 
 import asyncio
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import text
 
-from authsvc.kernel.events import Event, RefreshRetriedLate, SessionReuseDetected, SessionsRevoked
+from authsvc.kernel.events import (
+    Event,
+    RefreshRetriedLate,
+    SessionReuseDetected,
+    SessionsRevoked,
+)
 from authsvc.platform.loops import Job, Loop
 from tests.actors import CHROME, Person
 from tests.journeys.conftest import Stage, ann, changes, inbox, logs, stage
 
 __all__ = ["ann", "changes", "inbox", "logs", "stage"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLess(Event):
+    """A sign-in that names no session, as no version of the service records it."""
+
+    name: ClassVar[str] = "signed_in"
+    user_id: str
 
 
 async def user_of(stage: Stage) -> str:
@@ -113,3 +127,15 @@ async def test_a_failing_job_ends_nothing_and_a_commit_wakes_the_loop(stage: Sta
     with pytest.raises(asyncio.CancelledError):
         await running
     assert turns == [0, 1, 2]
+
+
+async def test_one_event_that_fails_holds_up_no_other(stage: Stage, ann: Person) -> None:
+    await ann.signs_in_by_code()
+    user = await user_of(stage)
+    await record(
+        stage, SessionLess(user), *(SessionsRevoked(user, "all", 1, "asked") for _ in range(60))
+    )
+    assert await stage.services.relay.run_once() > 60
+    await stage.deliver()
+    assert len(notices(ann)) == 60
+    assert await pending(stage) == 1, "it is tried again at the next turn"

@@ -10,6 +10,7 @@ from authsvc.kernel.errors import Code, Refusal
 from authsvc.platform.ephemeral.port import Ephemeral
 
 DAY = 86400.0
+UNDER_WAY = 30.0  # longer than any request may take: one that died here blocks its key no more
 MAX_KEY = 64
 
 
@@ -37,7 +38,7 @@ class Idempotency:
         name = f"once:{owner}:{hashlib.sha256(key.encode()).hexdigest()}"
         try:
             first = await self.store.compare_and_set(
-                name, json.dumps([asked, None]).encode(), version=0, ttl=DAY
+                name, json.dumps([asked, None]).encode(), version=0, ttl=UNDER_WAY
             )
             found = None if first else await self.store.get(name)
         except Refusal:

@@ -12,21 +12,24 @@ from authsvc.platform.db.uow import Tx
 AccountRow = Row[User, UserEmail]
 
 
-def _accounts() -> Select[User, UserEmail]:
-    return select(User, UserEmail).join(
+def _accounts(*, locked: bool = False) -> Select[User, UserEmail]:
+    statement = select(User, UserEmail).join(
         UserEmail, (UserEmail.user_id == User.id) & UserEmail.is_primary
     )
+    return statement.with_for_update(of=User) if locked else statement
 
 
-async def by_address(tx: Tx, address: str) -> AccountRow | None:
-    """The account that owns this canonical address."""
+async def by_address(tx: Tx, address: str, *, locked: bool = False) -> AccountRow | None:
+    """The account that owns this canonical address, perhaps under a row lock."""
     owner = select(UserEmail.user_id).where(UserEmail.address == address).scalar_subquery()
-    return (await tx.session.execute(_accounts().where(User.id == owner))).first()
+    statement = _accounts(locked=locked).where(User.id == owner)
+    return (await tx.session.execute(statement)).first()
 
 
-async def by_id(tx: Tx, user_id: str) -> AccountRow | None:
-    """The account with this id."""
-    return (await tx.session.execute(_accounts().where(User.id == user_id))).first()
+async def by_id(tx: Tx, user_id: str, *, locked: bool = False) -> AccountRow | None:
+    """The account with this id, perhaps under a row lock."""
+    statement = _accounts(locked=locked).where(User.id == user_id)
+    return (await tx.session.execute(statement)).first()
 
 
 async def add(tx: Tx, *, user_id: str, address: str, locale: str | None) -> bool:

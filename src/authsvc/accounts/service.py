@@ -88,6 +88,14 @@ class Accounts:
         row = await repo.by_id(tx, user_id)
         return None if row is None else _account(row)
 
+    async def line_up(self, tx: Tx, user_id: str) -> None:
+        """Wait for every other transaction that changes this person's roles or sessions.
+
+        Whoever changes several sessions of a person does this first, so that no two of them
+        ever wait for each other.
+        """
+        await repo.by_id(tx, user_id, locked=True)
+
     async def of(self, tx: Tx, user_id: str) -> Recipient | None:
         """Where notices to this person go."""
         account = await self.get(tx, user_id)
@@ -99,9 +107,11 @@ class Accounts:
         """The owner of an address that was proved just now, created if sign-up allows it.
 
         Gives back (does not raise) sign_up_closed, invitation_required or account_disabled,
-        so that the spent proof is committed with it. Spec: security.md C14, C18, C20.
+        so that the spent proof is committed with it. The person stays locked: roles given
+        meanwhile are seen, or wait. Spec: security.md C14, C18, C20.
         """
-        account = await self.find(tx, address)
+        row = await repo.by_address(tx, address, locked=True)
+        account = None if row is None else _account(row)
         if account is not None:
             if invited:
                 return Refusal(Code.LINK_ALREADY_USED, log="the account exists already")

@@ -109,6 +109,7 @@ class People:
         """End all sessions of a person; how many were open. Raises not_found."""
         async with self.uow() as tx:
             account = await self._named(tx, name)
+            await self.accounts.line_up(tx, account.id)
             reason = "session_revoked"
             count = await self.sessions.revoke_all(tx, user_id=account.id, reason=reason)
             event = SessionsRevoked(user_id=account.id, scope="all", count=count, reason=reason)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, true
 
 from authsvc.audit.tables import EventOrigin, EventPending, EventRow
 from authsvc.platform.db.uow import Tx
@@ -20,10 +20,13 @@ async def add(
         await tx.session.execute(insert(EventPending).values(event_id=event["id"]))
 
 
-async def pending(tx: Tx, *, limit: int) -> Sequence[tuple[EventRow, EventOrigin | None]]:
+async def pending(
+    tx: Tx, *, limit: int, after: str | None
+) -> Sequence[tuple[EventRow, EventOrigin | None]]:
     """The oldest events the relay has not seen, locked against other relays."""
     waiting = (
         select(EventPending.event_id)
+        .where(true() if after is None else EventPending.event_id > after)
         .order_by(EventPending.event_id)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -68,9 +68,9 @@ class Audit:
         )
         return id
 
-    async def pending(self, tx: Tx, *, limit: int) -> list[Happened]:
-        """The oldest events nothing has reacted to yet."""
-        rows = await repo.pending(tx, limit=limit)
+    async def pending(self, tx: Tx, *, limit: int, after: str | None = None) -> list[Happened]:
+        """The oldest events nothing has reacted to yet, newer than the one named."""
+        rows = await repo.pending(tx, limit=limit, after=after)
         return [
             Happened(
                 id=row.id,

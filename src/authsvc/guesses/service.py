@@ -25,10 +25,9 @@ class Guesses:
         async with self.uow() as tx:
             return await repo.spend(tx, scope, key, maximum=maximum, window=window)
 
-    async def give_back(self, scope: str, key: str) -> None:
-        """A success gives back its own try, no more."""
-        async with self.uow() as tx:
-            await repo.give_back(tx, scope, key)
+    async def give_back(self, tx: Tx, scope: str, key: str) -> None:
+        """A success gives back its own try, no more, in the transaction of its effect."""
+        await repo.give_back(tx, scope, key)
 
     async def used(self, scope: str, key: str, *, window: int) -> int:
         """Tries of this window so far."""

@@ -1,6 +1,9 @@
 """After the fact: security events become mails, each once, in one transaction."""
 
 from dataclasses import dataclass
+from typing import Any
+
+import structlog
 
 from authsvc.accounts.service import Accounts
 from authsvc.audit.service import Audit, Happened
@@ -10,6 +13,7 @@ from authsvc.platform.db.uow import Tx, UnitOfWork
 from authsvc.sessions.service import Sessions
 
 BATCH = 50
+log: Any = structlog.get_logger("authsvc.worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +29,30 @@ class Relay:
     default_locale: str
 
     async def run_once(self) -> int:
-        """React to every pending event; how many."""
-        done = 0
-        while count := await self._batch():
-            done += count
-        return done
+        """React to every pending event once; how many it reacted to.
 
-    async def _batch(self) -> int:
-        async with self.uow() as tx:
-            events = await self.audit.pending(tx, limit=BATCH)
-            for event in events:
+        One that fails is logged, holds up no other and is tried again at the next turn.
+        """
+        done, after = 0, None
+        while True:
+            async with self.uow() as tx:
+                events = await self.audit.pending(tx, limit=BATCH, after=after)
+                relayed = [event.id for event in events if await self._reacted(tx, event)]
+                await self.audit.relayed(tx, relayed)
+            if not events:
+                return done
+            done, after = done + len(relayed), events[-1].id
+
+    async def _reacted(self, tx: Tx, event: Happened) -> bool:
+        try:
+            async with tx.session.begin_nested():
                 message = await self._message(tx, event)
                 if message is not None:
                     await self.outbox.put(tx, message, idempotency_key=event.id)
-            await self.audit.relayed(tx, [event.id for event in events])
-        return len(events)
+        except Exception as error:
+            log.exception("event_not_relayed", name=event.name, error=type(error).__name__)
+            return False
+        return True
 
     async def _message(self, tx: Tx, event: Happened) -> Message | None:
         template = await self._template(tx, event)

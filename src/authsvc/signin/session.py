@@ -1,5 +1,6 @@
 """Boot, refresh, exchange and sign-out of sessions, apart from HTTP."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from authsvc.accounts.service import Account, Accounts
@@ -88,16 +89,19 @@ class SessionDoor:
     async def exchange(
         self, asker: Asker | None, *, client: Client, audience: str | None, caller: Caller
     ) -> Resumed:
-        """A native app's first tokens for its finished flow, once. Raises flow_expired."""
+        """A native app's first tokens for its finished flow, once. Raises flow_expired.
+
+        The session's first turn decides who is first; a database that is away costs nothing.
+        """
         names = client.audience(audience)
         held = await self.attempts.find(asker, None)
         flow = held.flow
         flow.require(Step.DONE)
         if flow.client_id != client.id or flow.session_id is None:
             raise Refusal(Code.FLOW_EXPIRED, log="flow of another client")
-        if not await self.attempts.take(flow):
-            raise Refusal(Code.FLOW_EXPIRED, log="exchanged before")
         refreshed = await self.tokens.exchange(flow.session_id, caller=caller)
+        with suppress(Refusal):
+            await self.attempts.take(flow)
         if refreshed is None:
             raise Refusal(Code.FLOW_EXPIRED, log="session exchanged or ended before")
         minted = self.minter.mint(refreshed.live, audience=names, client_id=client.id)
@@ -144,6 +148,7 @@ class SessionDoor:
                 return 0  # a session that is over ends no others
             if scope == "this":
                 return await self._end_one(tx, user_id, session_id=session_id, caller=caller)
+            await self.accounts.line_up(tx, user_id)
             sparing = session_id if scope == "others" else None
             if scope == "all":
                 await self._end_one(tx, user_id, session_id=session_id, caller=caller)

@@ -68,8 +68,9 @@ class EmailProof:
     async def by_code(self, held: Held, code: str, *, caller: Caller) -> SignedIn:
         """Sign in the asking browser by the mailed code.
 
-        Raises code_incorrect (with attempts_left), challenge_expired, too_many_attempts and
-        the gate's refusals.
+        Raises code_incorrect (with attempts_left), challenge_expired, too_many_attempts,
+        flow_step_mismatch when somebody was quicker, flow_expired for an attempt that led to
+        a session before, and the gate's refusals.
         """
         flow = held.flow
         flow.require(Step.CHECK_EMAIL)
@@ -80,14 +81,16 @@ class EmailProof:
                 tx, code, purpose=LinkPurpose.SIGN_IN, flow_id=flow.id
             )
             if isinstance(redeemed, Redeemed):
-                proven = _proven(flow)
-                outcome = await self.completion.finish(tx, proven, caller=caller)
+                await self.guesses.give_back(tx, "first", flow.guess_key)
+                outcome = await self.completion.finish(tx, _proven(flow), caller=caller)
             else:
                 outcome = _code_refused(redeemed, left=left)
                 failed = SignInFailed(method=METHOD, code=outcome.code, user_id=None)
                 await self.audit.record(tx, failed, caller=caller)
-        if isinstance(redeemed, Redeemed):
-            await self.guesses.give_back("first", flow.guess_key)
+        if isinstance(outcome, Refusal) and outcome.code is Code.LINK_ALREADY_USED:
+            # An answer was lost between the session and its record: nothing can follow here.
+            await self.attempts.take(flow)
+            raise Refusal(Code.FLOW_EXPIRED, log=outcome.log)
         return await self._finish(held, outcome)
 
     async def inspect(self, token: str, *, asker: Asker | None) -> Inspected:
@@ -125,17 +128,19 @@ class EmailProof:
         )
         left: int | None = None
         code: str | None = None
+        first = held.flow.guess_key if held else glance.id
         if not same:
             if not asked.here or asked.code is None:
                 raise Refusal(Code.OTHER_BROWSER, log="asked for elsewhere, no code given")
             code = asked.code
-            first = held.flow.guess_key if held else glance.id
             left = await self._spend(glance.id, first=first, renewable=held is not None)
         async with self.uow() as tx:
             redeemed = await self.onetime.redeem_token(
                 tx, asked.token, purpose=glance.purpose, code=code
             )
             if isinstance(redeemed, Redeemed):
+                if code is not None:
+                    await self.guesses.give_back(tx, "first", first)
                 proven = _here(held, redeemed, same=same, caller=caller)
                 outcome = await self.completion.finish(tx, proven, caller=caller)
             else:
@@ -237,6 +242,8 @@ def _invited(redeemed: Redeemed, *, locale: str) -> ProvenAddress:
 def _code_refused(fate: Fate, *, left: int) -> Refusal:
     if fate is Fate.EXPIRED:
         return Refusal(Code.CHALLENGE_EXPIRED, log="the message is too old")
+    if fate is Fate.USED:
+        return Refusal(Code.FLOW_STEP_MISMATCH, log="this message has signed somebody in")
     return Refusal(
         Code.CODE_INCORRECT,
         pointer="#/code",
