@@ -16,6 +16,7 @@ from authsvc.keys.lifecycle import SETTLE, YOUNGEST, State
 from authsvc.keys.ring import SigningRing
 from authsvc.platform.db.engine import open_database
 from authsvc.platform.db.uow import UnitOfWork
+from authsvc.verify.jose import MAX_KEYS
 from tests.databases import Backend
 from tests.keys.conftest import DAY, ROOT, RULES, START, Replica, Replicas
 
@@ -202,6 +203,30 @@ class TestByHand:
         assert checks(replica.ring, token)
         assert await replica.later(RULES.token_life + SETTLE)
         assert not set(before) & set(published(replica.ring))
+
+    async def test_no_more_keys_are_published_than_a_verifier_takes(self, replica: Replica) -> None:
+        await replica.keys.run_due()
+        for _ in range(MAX_KEYS - 2):
+            await replica.keys.rotate(emergency=True)
+        before = published(replica.ring)
+        assert len(before) == MAX_KEYS
+        with pytest.raises(Refusal) as refused:
+            await replica.keys.rotate(emergency=True)
+        wait = (RULES.token_life + SETTLE).total_seconds()
+        assert (refused.value.code, refused.value.retry_after) == (Code.BUSY, wait)
+        await replica.ring.load()
+        assert published(replica.ring) == before
+        replica.clock.advance(wait)
+        assert (await replica.keys.rotate(emergency=True)).kid not in before
+        assert len(published(replica.ring)) <= MAX_KEYS
+
+    async def test_an_emergency_lets_a_retained_key_go(self, replica: Replica) -> None:
+        await replica.keys.run_due()
+        leaked = await replica.kid("active")
+        await replica.keys.retain(leaked, retained=True)
+        await replica.keys.rotate(emergency=True)
+        assert await replica.later(RULES.token_life + SETTLE)
+        assert leaked not in published(replica.ring)
 
     async def test_rotating_an_empty_database_makes_the_first_keys(self, replica: Replica) -> None:
         answer = await replica.keys.rotate()

@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 
 from authsvc.crypto.jose import Algorithm
 from authsvc.keys.lifecycle import (
+    OUTLIVED,
+    ROUTINE,
     SETTLE,
     YOUNGEST,
     Action,
     Activate,
     Create,
+    Full,
     Key,
     Remove,
     Retire,
@@ -27,6 +30,7 @@ from authsvc.keys.lifecycle import (
     rotation,
     takes_over_at,
 )
+from authsvc.verify.jose import MAX_KEYS
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -53,17 +57,19 @@ class House:
         return self.carry_out(due(self.keys, now=now, rules=rules), now, rules=rules)
 
     def carry_out(
-        self, actions: tuple[Action, ...], now: datetime, *, rules: Rules = RULES
+        self, actions: tuple[Action, ...] | Full, now: datetime, *, rules: Rules = RULES
     ) -> tuple[Action, ...]:
-        for action in actions:
+        for action in refused_or(actions):
             match action:
                 case Create(state=state):
                     self.made += 1
                     self.keys.append(new_key(f"k{self.made}", state, now, alg=rules.alg))
                 case Activate(kid=kid):
                     self.change(kid, state=State.ACTIVE, activated_at=now, activate_at=None)
-                case Retire(kid=kid, remove_at=remove_at):
+                case Retire(kid=kid, remove_at=remove_at, released=released):
                     self.change(kid, state=State.RETIRED, retired_at=now, remove_at=remove_at)
+                    if released:
+                        self.change(kid, retained=False)
                 case Schedule(kid=kid, activate_at=activate_at):
                     self.change(kid, activate_at=activate_at)
                 case Remove(kid=kid):
@@ -71,7 +77,8 @@ class House:
             # The order of the actions never breaks the database's unique keys.
             assert self.count(State.ACTIVE) <= 1
             assert self.count(State.NEXT) <= 1
-        return actions
+        assert len(self.keys) <= MAX_KEYS
+        return refused_or(actions)
 
     def key(self, kid: str) -> Key:
         return next(key for key in self.keys if key.kid == kid)
@@ -99,6 +106,11 @@ class House:
 def new_key(kid: str, state: State, now: datetime, *, alg: Algorithm) -> Key:
     active_since = now if state is State.ACTIVE else None
     return Key(kid, alg, state, now, None, active_since, None, None, retained=False)
+
+
+def refused_or(actions: tuple[Action, ...] | Full) -> tuple[Action, ...]:
+    """Nothing happens where there is no room for another key."""
+    return () if isinstance(actions, Full) else actions
 
 
 def house_at_start() -> House:
@@ -211,6 +223,62 @@ class TestByHand:
         house, rules = house_at_start(), replace(RULES, alg=Algorithm.RS256)
         house.change("k2", retained=True)
         assert house.run(START + 10 * DAY, rules=rules) == ()
+
+
+def crowd(house: House, count: int, *, now: datetime, retained: bool = False) -> None:
+    """So many more keys that were retired a moment ago."""
+    for _ in range(count):
+        house.made += 1
+        key = new_key(f"k{house.made}", State.RETIRED, now, alg=RULES.alg)
+        end = now + KEPT
+        house.keys.append(replace(key, retired_at=now, remove_at=end, retained=retained))
+
+
+class TestRoom:
+    def test_a_rotation_makes_room_by_letting_keys_go_that_have_no_tokens(self) -> None:
+        house, now = house_at_start(), START + DAY
+        crowd(house, ROUTINE - 2, now=now - OUTLIVED)
+        first = rotation(house.keys, now=now, rules=RULES)
+        assert isinstance(first, tuple)
+        assert [type(action) for action in first] == [Remove, Retire, Activate, Create]
+        house.carry_out(first, now)
+        assert len(house.keys) == ROUTINE
+
+    def test_a_rotation_is_refused_while_every_key_may_have_tokens(self) -> None:
+        house, now = house_at_start(), START + DAY
+        crowd(house, ROUTINE - 2, now=now - OUTLIVED + SECOND)
+        assert rotation(house.keys, now=now, rules=RULES) == Full(until=now + SECOND)
+
+    def test_the_schedule_waits_and_the_alarm_rings(self) -> None:
+        house, late = house_at_start(), START + 90 * DAY
+        crowd(house, ROUTINE - 2, now=late, retained=True)
+        assert house.run(late) == ()
+        assert is_late(house.keys, now=late + RULES.job_alarm + SECOND, rules=RULES)
+        house.change("k3", retained=False)
+        house.run(late + OUTLIVED)
+        assert house.active.kid == "k2"
+
+    def test_four_emergencies_find_room_when_rotations_find_none(self) -> None:
+        house, now = house_at_start(), START + DAY
+        crowd(house, ROUTINE - 2, now=now)
+        for _ in range(MAX_KEYS - ROUTINE):
+            before = house.active.kid
+            house.carry_out(emergency(house.keys, now=now, rules=RULES), now)
+            assert house.active.kid != before
+        wait = RULES.token_life + SETTLE
+        assert emergency(house.keys, now=now, rules=RULES) == Full(until=now + wait)
+        assert isinstance(emergency(house.keys, now=now + wait, rules=RULES), tuple)
+
+    def test_nobody_can_say_when_while_all_are_retained(self) -> None:
+        house, now = house_at_start(), START + DAY
+        crowd(house, MAX_KEYS - 2, now=now - DAY, retained=True)
+        assert emergency(house.keys, now=now, rules=RULES) == Full(until=None)
+
+    def test_an_emergency_keeps_no_key_that_was_retained(self) -> None:
+        house, now = house_at_start(), START + DAY
+        house.change("k1", retained=True)
+        house.carry_out(emergency(house.keys, now=now, rules=RULES), now)
+        assert Remove("k1") in house.run(now + RULES.token_life + SETTLE)
 
 
 class TestAlarm:

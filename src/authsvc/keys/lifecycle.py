@@ -10,7 +10,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from authsvc.crypto.jose import Algorithm
+from authsvc.verify.jose import MAX_KEYS
 
+ROUTINE = MAX_KEYS - 4  # keys published at most, so that a verifier takes four emergencies more
+OUTLIVED = timedelta(hours=2)  # no token lives as long, whatever its settings were
 YOUNGEST = timedelta(hours=2)  # no key signs earlier: verifiers must have had time to fetch it
 SETTLE = timedelta(seconds=90)  # how long another process may go on signing with a retired key
 
@@ -70,10 +73,14 @@ class Activate:
 
 @dataclass(frozen=True, slots=True)
 class Retire:
-    """Stop signing, forget the private half, stay published until ``remove_at``."""
+    """Stop signing, forget the private half, stay published until ``remove_at``.
+
+    ``released`` = however long an operator wanted to keep it.
+    """
 
     kid: str
     remove_at: datetime
+    released: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,13 @@ class Schedule:
     activate_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Full:
+    """No key may come: verifiers would turn the set away. ``until`` is when one goes, if ever."""
+
+    until: datetime | None
+
+
 Action = Create | Activate | Retire | Remove | Schedule
 
 
@@ -98,6 +112,7 @@ def due(keys: Sequence[Key], *, now: datetime, rules: Rules) -> tuple[Action, ..
     """What the schedule asks for now, in the order in which it must be done.
 
     Time that runs backwards makes nothing due; a step forwards moves a key by one state only.
+    A hand-over waits while verifiers would be shown too many keys.
     """
     gone = tuple(Remove(key.kid) for key in keys if _is_over(key, now=now))
     active, waiting = find(keys, State.ACTIVE), find(keys, State.NEXT)
@@ -109,11 +124,13 @@ def due(keys: Sequence[Key], *, now: datetime, rules: Rules) -> tuple[Action, ..
         return (*gone, Create(State.NEXT))
     takes_over = takes_over_at(keys, rules=rules)
     if takes_over is not None and takes_over <= now:
-        return (*gone, *_hand_over(active, waiting, now=now, rules=rules))
+        actions = (*gone, *_hand_over(active, waiting, now=now, rules=rules))
+        fitted = _fitted(actions, keys, now=now, most=ROUTINE)
+        return gone if isinstance(fitted, Full) else fitted
     return gone
 
 
-def rotation(keys: Sequence[Key], *, now: datetime, rules: Rules) -> tuple[Action, ...]:
+def rotation(keys: Sequence[Key], *, now: datetime, rules: Rules) -> tuple[Action, ...] | Full:
     """What an operator's "rotate" does: at once, or as soon as the next key is old enough."""
     active, waiting = find(keys, State.ACTIVE), find(keys, State.NEXT)
     if active is None or waiting is None or not _serves(waiting, rules=rules):
@@ -121,10 +138,10 @@ def rotation(keys: Sequence[Key], *, now: datetime, rules: Rules) -> tuple[Actio
     ready = waiting.published_at + YOUNGEST
     if ready > now:
         return (Schedule(waiting.kid, activate_at=ready),)
-    return _hand_over(active, waiting, now=now, rules=rules)
+    return _fitted(_hand_over(active, waiting, now=now, rules=rules), keys, now=now, most=ROUTINE)
 
 
-def emergency(keys: Sequence[Key], *, now: datetime, rules: Rules) -> tuple[Action, ...]:
+def emergency(keys: Sequence[Key], *, now: datetime, rules: Rules) -> tuple[Action, ...] | Full:
     """Replace whatever may have leaked: a new key signs at once.
 
     The next key never signed and goes at once. The active key goes when its last token is over,
@@ -136,8 +153,9 @@ def emergency(keys: Sequence[Key], *, now: datetime, rules: Rules) -> tuple[Acti
         actions.append(Remove(waiting.kid))
     if active is not None:
         last = _last_token(active, now=now, rules=rules)
-        actions.append(Retire(active.kid, remove_at=last))
-    return (*actions, Create(State.ACTIVE), Create(State.NEXT))
+        actions.append(Retire(active.kid, remove_at=last, released=True))
+    actions += (Create(State.ACTIVE), Create(State.NEXT))
+    return _fitted(tuple(actions), keys, now=now, most=MAX_KEYS)
 
 
 def takes_over_at(keys: Sequence[Key], *, rules: Rules) -> datetime | None:
@@ -183,6 +201,31 @@ def _hand_over(active: Key, waiting: Key, *, now: datetime, rules: Rules) -> tup
         Activate(waiting.kid),
         Create(State.NEXT),
     )
+
+
+def _fitted(
+    actions: tuple[Action, ...], keys: Sequence[Key], *, now: datetime, most: int
+) -> tuple[Action, ...] | Full:
+    """The actions, and before them the removal of keys without tokens that there is no room for."""
+    going = {action.kid for action in actions if isinstance(action, Remove)}
+    staying = [key for key in keys if key.kid not in going]
+    excess = len(staying) + sum(isinstance(action, Create) for action in actions) - most
+    if excess <= 0:
+        return actions
+    idle = sorted((at, key.kid) for key in staying if (at := _idle_at(key)) is not None)
+    if len(idle) < excess or idle[excess - 1][0] > now:
+        return Full(until=idle[excess - 1][0] if len(idle) >= excess else None)
+    return (*(Remove(kid) for _, kid in idle[:excess]), *actions)
+
+
+def _idle_at(key: Key) -> datetime | None:
+    """When a retired key may go without its days of comfort: none of its tokens can live."""
+    if key.state is not State.RETIRED or key.retained:
+        return None
+    if key.retired_at is None or key.remove_at is None:
+        return None
+    last = max(key.retired_at, key.activated_at or key.retired_at)
+    return min(key.remove_at, last + OUTLIVED)
 
 
 def _last_token(active: Key, *, now: datetime, rules: Rules) -> datetime:

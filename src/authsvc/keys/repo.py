@@ -72,14 +72,16 @@ async def activate(tx: Tx, kid: str) -> bool:
     return await _change(tx, kid, State.NEXT, changes)
 
 
-async def retire(tx: Tx, kid: str, *, remove_at: datetime) -> bool:
+async def retire(tx: Tx, kid: str, *, remove_at: datetime, released: bool) -> bool:
     """The active key stops signing and its private half is forgotten."""
-    changes = {
+    changes: dict[str, Any] = {
         "state": State.RETIRED.value,
         "retired_at": tx.now,
         "remove_at": remove_at,
         "private_sealed": None,
     }
+    if released:
+        changes["retained"] = False
     return await _change(tx, kid, State.ACTIVE, changes)
 
 

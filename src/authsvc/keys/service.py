@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from authsvc.keys.lifecycle import (
     Action,
     Activate,
     Create,
+    Full,
     Key,
     Remove,
     Retire,
@@ -35,8 +37,10 @@ from authsvc.platform.db.uow import Tx, UnitOfWork
 class Plan(Protocol):
     """A pure decision: what to do with these keys now."""
 
-    def __call__(self, keys: Sequence[Key], *, now: datetime, rules: Rules) -> tuple[Action, ...]:
-        """The actions, in their order."""
+    def __call__(
+        self, keys: Sequence[Key], *, now: datetime, rules: Rules
+    ) -> tuple[Action, ...] | Full:
+        """The actions, in their order, or that there is no room for another key."""
         ...
 
 
@@ -96,7 +100,8 @@ class Keys:
         time at which it is old enough and takes over by itself.
 
         In an emergency a key made this moment signs at once, and the old ones go as soon as
-        their last tokens are over.
+        their last tokens are over. Raises busy while more keys would be published than
+        verifiers take.
         """
         plan = lifecycle.emergency if emergency else lifecycle.rotation
         actions = await self._carry_out(plan, by=by)
@@ -129,7 +134,10 @@ class Keys:
         async with self.uow() as tx:
             await repo.lock(tx)
             keys = self._keys(await repo.read(tx))
-            actions = plan(keys, now=tx.now, rules=self.rules)
+            now = tx.now
+            actions = plan(keys, now=now, rules=self.rules)
+            if isinstance(actions, Full):
+                raise _too_many(keys, actions, now=now)
             for action in actions:
                 await self._do(tx, action, spare=spare, by=by)
         await self.ring.load()
@@ -151,8 +159,8 @@ class Keys:
             case Activate(kid=kid):
                 await repo.activate(tx, kid)
                 await self._record(tx, kid, Change.ACTIVATED, by=by)
-            case Retire(kid=kid, remove_at=remove_at):
-                await repo.retire(tx, kid, remove_at=remove_at)
+            case Retire(kid=kid, remove_at=remove_at, released=released):
+                await repo.retire(tx, kid, remove_at=remove_at, released=released)
                 await self._record(tx, kid, Change.RETIRED, by=by)
             case Schedule(kid=kid, activate_at=activate_at):
                 await repo.schedule(tx, kid, activate_at=activate_at)
@@ -198,6 +206,14 @@ class Keys:
         except Unopenable:
             return None  # its root key is off the list: the ring tells the operator
         return self.sealer.seal(signer.private_bytes(), place=place(row.key.kid))
+
+
+def _too_many(keys: Sequence[Key], full: Full, *, now: datetime) -> Refusal:
+    published = f"{len(keys)} keys are published already, as many as verifiers take"
+    if full.until is None:
+        return Refusal(Code.BUSY, log=f"{published}; release a retained one")
+    wait = math.ceil((full.until - now).total_seconds())
+    return Refusal(Code.BUSY, log=f"{published}; try again in {wait} s", retry_after=wait)
 
 
 def _took_over(actions: Sequence[Action]) -> bool:
