@@ -149,6 +149,7 @@ def edge_rules(services: Services) -> EdgeRules:
         deadline=settings.http.deadline,
         secure=settings.is_secure,
         dev=ground.dev,
+        meter=ground.meter,
     )
 
 

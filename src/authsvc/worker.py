@@ -3,7 +3,7 @@
 from authsvc.bootstrap.services import Services
 from authsvc.platform.loops import Job, Loop
 
-_KEYS_EVERY, _RELOAD_EVERY, _SWEEP_EVERY = 60.0, 30.0, 600.0
+_KEYS_EVERY, _RELOAD_EVERY, _SWEEP_EVERY, _SAMPLE_EVERY = 60.0, 30.0, 600.0, 1.0
 
 
 def worker_of(services: Services) -> Loop:
@@ -22,5 +22,9 @@ def worker_of(services: Services) -> Loop:
 def reloader_of(services: Services) -> Loop:
     """The loop that every serving process needs, also when a worker runs apart."""
     return Loop(
-        services.ground.uow, jobs=(Job("signing keys", _RELOAD_EVERY, services.signing.load),)
+        services.ground.uow,
+        jobs=(
+            Job("signing keys", _RELOAD_EVERY, services.signing.load),
+            Job("pool", _SAMPLE_EVERY, services.ground.sample_pool),
+        ),
     )

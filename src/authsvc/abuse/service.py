@@ -9,7 +9,7 @@ import structlog
 
 from authsvc.abuse.clientip import Network, bucket_keys, locate, masked
 from authsvc.abuse.limits import MINUTE, Away, LimitName, LimitSettings
-from authsvc.kernel.errors import Code, Refusal
+from authsvc.kernel.errors import Limited
 from authsvc.platform.ephemeral.memory import MemoryStore
 from authsvc.platform.ephemeral.port import Ephemeral, Rate, Verdict
 
@@ -77,5 +77,5 @@ class Guard:
 
 def _require(verdict: Verdict) -> None:
     if not verdict.allowed:
-        kind = (verdict.key or "").split(":")[1:2]
-        raise Refusal(Code.RATE_LIMITED, retry_after=ceil(verdict.retry_after), log=f"limit {kind}")
+        _, bucket, _ = (verdict.key or "::").split(":", 2)
+        raise Limited(bucket, retry_after=ceil(verdict.retry_after))

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -13,6 +14,7 @@ from authsvc.kernel.caller import Caller
 from authsvc.kernel.events import Event
 from authsvc.kernel.ids import EVENT, new_id
 from authsvc.platform.db.uow import Tx
+from authsvc.platform.metrics import Meter
 
 log: Any = structlog.get_logger("authsvc.audit")
 
@@ -38,6 +40,8 @@ class Happened:
 class Audit:
     """Appends events; the same rows are the relay's work list."""
 
+    meter: Meter = field(default_factory=Meter)
+
     async def record(self, tx: Tx, event: Event, *, caller: Caller | None) -> str:
         """Append one event; its id. It exists exactly if the transaction commits."""
         data = asdict(event)
@@ -57,6 +61,7 @@ class Audit:
         await repo.add(tx, row, _origin(id, caller), pending=relayed)
         if relayed:
             tx.wake_worker()
+        tx.count(partial(self.meter.happened, event))
         log.info(
             event.name,
             user=user_id,

@@ -12,6 +12,7 @@ from authsvc.platform.ephemeral.memory import MemoryStore
 from authsvc.platform.ephemeral.port import Ephemeral
 from authsvc.platform.ephemeral.redis import RedisStore
 from authsvc.platform.i18n.catalogue import Catalogue
+from authsvc.platform.metrics import Meter
 from authsvc.settings import Env, Settings
 
 
@@ -28,10 +29,15 @@ class Ground:
     ring: Keyring
     sealer: Sealer
     catalogue: Catalogue
+    meter: Meter
 
     @property
     def dev(self) -> bool:
         return self.settings.env is Env.DEV
+
+    async def sample_pool(self) -> None:
+        """Note for the metrics how many database connections are at work now."""
+        self.meter.pool_in_use(self.database.in_use + self.hot.in_use)
 
 
 def ground_of(settings: Settings, *, clock: Clock | None = None) -> Ground:
@@ -49,6 +55,7 @@ def ground_of(settings: Settings, *, clock: Clock | None = None) -> Ground:
         ring=ring,
         sealer=Sealer(ring),
         catalogue=Catalogue.load(default=settings.locales.default),
+        meter=Meter(),
     )
 
 

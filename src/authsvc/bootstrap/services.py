@@ -38,6 +38,7 @@ from authsvc.signin.routes import SignInDesk
 from authsvc.signin.schemas import Links
 from authsvc.signin.session import SessionDoor
 from authsvc.signin.session_routes import SessionDesk
+from authsvc.tokens.counted import CountedTokens
 from authsvc.tokens.minting import Minter
 from authsvc.tokens.service import Tokens
 
@@ -122,7 +123,9 @@ def build(
         sign_in=_sign_in(ground, rooms, attempts, pending, envelopes, cookies, sender),
         sessions=_session_desk(ground, rooms, door, cookies, resume),
         resume=resume,
-        dispatch=Dispatch(ground.uow, ground.sealer, renderer, sender or NoMailer()),
+        dispatch=Dispatch(
+            ground.uow, ground.sealer, renderer, sender or NoMailer(), meter=ground.meter
+        ),
         relay=_relay(ground, rooms),
         sweeps=Sweeps(ground.uow, rooms.onetime, rooms.guesses, rooms.outbox, rooms.sessions),
     )
@@ -130,7 +133,7 @@ def build(
 
 def _rooms(ground: Ground, *, fixed_code: Callable[[str], str | None]) -> Rooms:
     settings, uow, ring = ground.settings, ground.uow, ground.ring
-    audit = Audit()
+    audit = Audit(ground.meter)
     sessions = Sessions(ground.database, ground.hot, ground.clock, settings.sessions)
     life = settings.tokens.access_ttl + settings.tokens.leeway
     rules = rules_of(settings.keys, signing=settings.signing, token_life=life)
@@ -147,7 +150,7 @@ def _rooms(ground: Ground, *, fixed_code: Callable[[str], str | None]) -> Rooms:
         clients=Clients.of(settings.clients, public_url=settings.public_url, dev=ground.dev),
         signing=signing,
         keys=Keys(uow, ground.sealer, audit, signing, rules),
-        tokens=Tokens(ring, sessions, audit, uow),
+        tokens=CountedTokens(ring, sessions, audit, uow, ground.meter),
         minter=Minter(signing, settings.public_url, ground.clock, settings.tokens),
     )
 

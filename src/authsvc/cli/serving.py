@@ -6,15 +6,17 @@ import signal
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
 
 from authsvc.app import create_app
 from authsvc.bootstrap.services import build
+from authsvc.cli.gauges import Gauges
 from authsvc.cli.readiness import Watch
 from authsvc.cli.running import Failure
-from authsvc.platform import telemetry
+from authsvc.platform import metrics, telemetry
 from authsvc.platform.http.health import management_app
 from authsvc.settings import find_toml, load
 
@@ -32,14 +34,26 @@ def bind(setting: str, host: str, port: int) -> socket.socket:
         raise Failure(f"{setting}: {host} port {port}: {reason}") from error
 
 
-def process(public: socket.socket, management: socket.socket) -> None:
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The place of one of several processes: where it keeps its counts, and as which number."""
+
+    directory: str
+    number: int
+
+
+def process(public: socket.socket, management: socket.socket, slot: Slot | None = None) -> None:
     """Serve on both sockets until SIGTERM, with the settings of this process's environment."""
+    if slot is not None:
+        metrics.share(slot.directory, slot.number)
     settings = load(os.environ, toml=find_toml(os.environ))
     telemetry.set_up(dev=False, level=settings.log.level)
     services = build(settings)
     server = _Server(knobs(create_app(services), grace=GRACE))
     watch = Watch(services, is_serving=lambda: server.started and not server.should_exit)
-    private = management_app(started=watch.started, readiness=watch.readiness)
+    private = management_app(
+        started=watch.started, readiness=watch.readiness, metrics=Gauges(services).metrics
+    )
     side = _Server(knobs(private, grace=1))
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(_both(server, public, side, management))

@@ -3,14 +3,31 @@
 import multiprocessing
 import signal
 import socket
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
 
 from authsvc.cli.running import Failure
-from authsvc.cli.serving import process
+from authsvc.cli.serving import Slot, process
 
 _PULSE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """What every process listens on."""
+
+    public: socket.socket
+    management: socket.socket
+
+    def close(self) -> None:
+        """Let go of our own half: what connects from now on is refused and goes elsewhere."""
+        self.public.close()
+        self.management.close()
 
 
 def supervise(count: int, public: socket.socket, management: socket.socket) -> None:
@@ -26,27 +43,49 @@ def supervise(count: int, public: socket.socket, management: socket.socket) -> N
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    running = [_start(public, management) for _ in range(count)]
+    with _counts() as directory:
+        _run(
+            [Slot(directory, number) for number in range(count)],
+            Sockets(public, management),
+            stopping,
+        )
+
+
+@contextmanager
+def _counts() -> Generator[str]:
+    """A directory for the counts of all processes, gone when they are."""
+    try:
+        held = tempfile.TemporaryDirectory(prefix="authsvc-metrics-")
+    except OSError as error:
+        raise Failure("TMPDIR: several workers need a directory that can be written") from error
+    with held as directory:
+        yield directory
+
+
+def _run(slots: list[Slot], sockets: Sockets, stopping: list[int]) -> None:
+    running = {slot: _start(slot, sockets) for slot in slots}
     try:
         while not stopping:
-            wait([one.sentinel for one in running], timeout=_PULSE)
-            for fallen in [one for one in running if not one.is_alive()]:
-                if stopping:
-                    break
-                if (fallen.exitcode or 0) >= 0:
+            wait([one.sentinel for one in running.values()], timeout=_PULSE)
+            for slot, one in running.items():
+                if stopping or one.is_alive():
+                    continue
+                if (one.exitcode or 0) >= 0:
                     raise Failure("workers: a process ended by itself; its log says why")
-                running.remove(fallen)
-                running.append(_start(public, management))
+                running[slot] = _start(slot, sockets)
     finally:
-        for one in running:
+        for one in running.values():
             one.terminate()
-        for one in running:
+        sockets.close()
+        for one in running.values():
             one.join()
 
 
-def _start(public: socket.socket, management: socket.socket) -> SpawnProcess:
+def _start(slot: Slot, sockets: Sockets) -> SpawnProcess:
     # Spawned, not forked: no thread, lock or connection of the parent comes along.
     context = multiprocessing.get_context("spawn")
-    child = context.Process(target=process, args=(public, management), name="authsvc")
+    child = context.Process(
+        target=process, args=(sockets.public, sockets.management, slot), name="authsvc"
+    )
     child.start()
     return child

@@ -136,3 +136,11 @@ class Refusal(Exception):
         self.extras: Mapping[str, Extra] = extras or {}
         needs_wait = self.kind in (Kind.LIMITED, Kind.UNAVAILABLE)
         self.retry_after = 1 if retry_after is None and needs_wait else retry_after
+
+
+class Limited(Refusal):
+    """rate_limited: this ``bucket`` is empty for so many seconds."""
+
+    def __init__(self, bucket: str, *, retry_after: int) -> None:
+        super().__init__(Code.RATE_LIMITED, retry_after=retry_after, log=f"limit {bucket}")
+        self.bucket = bucket

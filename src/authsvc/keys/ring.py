@@ -11,7 +11,7 @@ from authsvc.crypto.jose import Signer, load
 from authsvc.crypto.sealing import Sealer, Unopenable
 from authsvc.kernel.errors import Code, Refusal
 from authsvc.keys import repo
-from authsvc.keys.lifecycle import Rules, State, is_late
+from authsvc.keys.lifecycle import Key, Rules, State, is_late
 from authsvc.keys.repo import Stored
 from authsvc.platform.db.uow import UnitOfWork
 from authsvc.verify.jose import SUPPORTED, VerifyingKey, read_keys
@@ -35,6 +35,7 @@ class _Held:
     document: JwksDocument
     public_keys: dict[str, VerifyingKey]
     late: bool
+    keys: tuple[Key, ...]
 
 
 @dataclass(slots=True)
@@ -78,6 +79,11 @@ class SigningRing:
         return self._held is not None and self._held.signer is not None
 
     @property
+    def keys(self) -> tuple[Key, ...]:
+        """Every key as the last load found it, oldest first."""
+        return () if self._held is None else self._held.keys
+
+    @property
     def is_late(self) -> bool:
         """Whether the rotation is overdue: a warning for operators."""
         return self._held is not None and self._held.late
@@ -92,7 +98,8 @@ class SigningRing:
             _log.error("signing_key_late", fix="run the worker, or authsvc keys rotate")
         document = _document(rows)
         public_keys = read_keys(document.body, algorithms=SUPPORTED)
-        return _Held(self._signer(rows), document, public_keys, late)
+        keys = tuple(row.key for row in rows)
+        return _Held(self._signer(rows), document, public_keys, late, keys)
 
     def _signer(self, rows: Sequence[Stored]) -> Signer | None:
         active = next((row for row in rows if row.key.state is State.ACTIVE), None)

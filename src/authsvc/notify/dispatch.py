@@ -7,7 +7,7 @@ lease ends, with the same Message-ID.
 import asyncio
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from authsvc.notify.render import Renderer
 from authsvc.notify.service import place
 from authsvc.notify.smtp import Envelope, Mailer, MailPermanent, MailTemporary
 from authsvc.platform.db.uow import UnitOfWork
+from authsvc.platform.metrics import Meter
 
 LEASE = timedelta(seconds=60)
 # The mailer's time-out counts each step of a delivery; all of them must end within the lease.
@@ -58,6 +59,7 @@ class Dispatch:
     renderer: Renderer
     mailer: Mailer
     within: float = WITHIN
+    meter: Meter = field(default_factory=Meter)
 
     async def run_once(self) -> int:
         """Deliver everything due now; how many messages were tried."""
@@ -83,6 +85,7 @@ class Dispatch:
 
     async def _deliver(self, claimed: Claimed) -> None:
         outcome = await self._try(claimed)
+        self.meter.mailed(claimed.template, _result(outcome))
         async with self.uow() as tx:
             if isinstance(outcome, timedelta):
                 later = {"next_attempt_at": tx.now + outcome, "last_error": "temporary"}
@@ -128,3 +131,9 @@ def _later(claimed: Claimed, reason: str) -> timedelta | str:
     if claimed.age > GIVE_UP:
         return f"gave up {reason}"
     return backoff(claimed.attempts, jitter=random.random())  # noqa: S311 spread, no secret
+
+
+def _result(outcome: timedelta | str | None) -> str:
+    if outcome is None:
+        return "sent"
+    return "delayed" if isinstance(outcome, timedelta) else "failed"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from authsvc.notify.tables import OutboxMessage
 from authsvc.platform.db.once import insert_once
@@ -51,6 +51,17 @@ async def settle(tx: Tx, id: str, values: Mapping[str, Any], *, lease: datetime 
         .values(lease_until=None, **values)
         .execution_options(synchronize_session=False)
     )
+
+
+async def waiting(tx: Tx) -> tuple[int, datetime | None]:
+    """How many messages are still to be sent, and since when the oldest has been waiting."""
+    found = await tx.session.execute(
+        select(func.count(), func.min(OutboxMessage.created_at)).where(
+            OutboxMessage.next_attempt_at.is_not(None)
+        )
+    )
+    count, oldest = found.one()
+    return count, oldest
 
 
 async def sweep(tx: Tx, *, before: datetime) -> int:

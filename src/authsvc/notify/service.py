@@ -1,7 +1,7 @@
 """The sealed outbox: messages are rows of the transaction that wants them sent."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from authsvc.crypto.sealing import Sealer
 from authsvc.kernel.ids import MESSAGE, new_id
@@ -40,6 +40,10 @@ class Outbox:
         )
         tx.wake_worker()
         return queued
+
+    async def waiting(self, tx: Tx) -> tuple[int, datetime | None]:
+        """How many messages are still to be sent, and when the oldest was put here."""
+        return await repo.waiting(tx)
 
     async def sweep(self, tx: Tx) -> int:
         """Delete messages done with for a week; how many."""

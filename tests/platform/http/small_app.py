@@ -22,6 +22,7 @@ from authsvc.platform.http.problems import Problems
 from authsvc.platform.http.provide import caller, service
 from authsvc.platform.http.screening import Header, Network, Screening
 from authsvc.platform.i18n.catalogue import Catalogue
+from authsvc.platform.metrics import Meter
 
 AUTH = "https://auth.example.com"
 SPA = "https://app.example.com"
@@ -47,6 +48,7 @@ class Seen:
     cancelled: bool = False
     admitted: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     refuse: Refusal | None = None
+    meter: Meter = field(default_factory=Meter)
 
 
 def thin(request: Request) -> Response:
@@ -165,6 +167,7 @@ def rules_for(
         deadline=deadline,
         secure=url.startswith("https"),
         dev=local,
+        meter=seen.meter,
     )
 
 

@@ -12,7 +12,10 @@ async def ask(path: str, *, started: bool = True, **checks: bool) -> Any:
     async def readiness() -> Readiness:
         return Readiness(checks, warnings=("clock: 3 s off",))
 
-    app = management_app(started=lambda: started, readiness=readiness)
+    async def metrics(accept: str) -> tuple[bytes, str]:
+        return b"text", "text/plain; version=0.0.4; charset=utf-8"
+
+    app = management_app(started=lambda: started, readiness=readiness, metrics=metrics)
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://10.1.2.3") as client:
         answer = await client.get(path)

@@ -41,6 +41,12 @@ class Database:
     def is_sqlite(self) -> bool:
         return self.dialect == SQLITE
 
+    @property
+    def in_use(self) -> int:
+        """How many pooled connections are at work."""
+        pool: Any = self.engine.pool
+        return pool.checkedout()
+
     async def dispose(self) -> None:
         """Close every connection."""
         await self.engine.dispose()

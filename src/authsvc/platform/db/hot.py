@@ -39,6 +39,11 @@ class Hot(Protocol):
         """Close the connections."""
         ...
 
+    @property
+    def in_use(self) -> int:
+        """How many connections are at work."""
+        ...
+
 
 def open_hot(database: Database, *, size: int = 8) -> Hot:
     """Hot connections to the same database; they connect on first use."""
@@ -102,6 +107,10 @@ class PostgresHot:
         if self._pool is not None:
             await self._pool.close()
 
+    @property
+    def in_use(self) -> int:
+        return 0 if self._pool is None else self._pool.get_size() - self._pool.get_idle_size()
+
 
 async def _keep_as_is(_connection: object) -> None:
     """Hot statements leave no state behind, so no reset round trip is paid for."""
@@ -138,3 +147,7 @@ class SqliteHot:
     async def aclose(self) -> None:
         if self._connection is not None:
             await self._connection.close()
+
+    @property
+    def in_use(self) -> int:
+        return int(self._connection is not None and self.database.writer.locked())

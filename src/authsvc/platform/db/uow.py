@@ -1,7 +1,7 @@
 """The unit of work: one visible transaction for each journey."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,10 +23,15 @@ class Tx:
     now: datetime
     dialect: str
     wakes: bool = False
+    counts: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
 
     def wake_worker(self) -> None:
         """After the commit the worker looks for new rows at once instead of at its next turn."""
         self.wakes = True
+
+    def count(self, counting: Callable[[], None]) -> None:
+        """Count something once it is true. Only for metrics: every other effect is a row."""
+        self.counts.append(counting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class UnitOfWork:
         turn = self.database.writer if self.database.is_sqlite else nullcontext()
         async with turn, self._open(reading=False) as tx:
             yield tx
+        for counting in tx.counts:
+            counting()
         if tx.wakes:
             self.wake.set()
 

@@ -16,12 +16,13 @@ from authsvc.kernel.ids import REQUEST, new_id
 from authsvc.platform.http import bodies, cors, csrf
 from authsvc.platform.http.headers import Header, merged, standard_headers
 from authsvc.platform.http.problems import Problems
-from authsvc.platform.http.requestlog import cors_refused, request_line
+from authsvc.platform.http.requestlog import cors_refused, known_method, request_line
 from authsvc.platform.http.routetable import RouteTable
 from authsvc.platform.http.screening import Head, Screening
+from authsvc.platform.metrics import Meter
 
 Admit = Callable[[str, str, Caller], Awaitable[None]]
-CLIENT_GONE = 499  # only in the log; nobody is left to read an answer
+CLIENT_GONE = 499  # only for us; nobody is left to read an answer
 
 log: Any = structlog.get_logger("authsvc.http")
 
@@ -44,6 +45,7 @@ class EdgeRules:
     deadline: float
     secure: bool
     dev: bool
+    meter: Meter
 
 
 @dataclass(slots=True)
@@ -84,15 +86,26 @@ class Edge:
         try:
             await self._guarded(exchange, receive, outward)
         finally:
-            request_line(
-                route=self.routes().template(exchange.path),
-                method=exchange.method,
-                status=exchange.status,
-                ms=round((time.perf_counter() - exchange.started) * 1000, 1),
-                request_id=exchange.request_id,
-                caller=exchange.caller,
-                refusal=exchange.scope["state"].get("refusal"),
-            )
+            self._tell(exchange)
+
+    def _tell(self, exchange: Exchange) -> None:
+        seconds = time.perf_counter() - exchange.started
+        meter, refusal = self.rules.meter, exchange.scope["state"].get("refusal")
+        route = self.routes().template(exchange.path)
+        method = known_method(exchange.method)
+        status = exchange.status or CLIENT_GONE
+        meter.answered(route=route, method=method, status=status, seconds=seconds)
+        if refusal is not None:
+            meter.refused(refusal)
+        request_line(
+            route=route,
+            method=method,
+            status=exchange.status,
+            ms=round(seconds * 1000, 1),
+            request_id=exchange.request_id,
+            caller=exchange.caller,
+            refusal=refusal,
+        )
 
     async def _guarded(self, exchange: Exchange, receive: Receive, send: Send) -> None:
         try:
@@ -159,6 +172,7 @@ class Edge:
         allows = self.rules.allows_origin
         exchange.cors, allowed = cors.preflight_for(exchange.path, origin, allows=allows)
         if not allowed:
+            self.rules.meter.cors_refused()
             cors_refused(origin, request_id=exchange.request_id)
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})

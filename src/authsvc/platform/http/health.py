@@ -1,4 +1,7 @@
-"""Health checks: one for the public port, three for the private one. Spec: api.md §13."""
+"""Health checks and metrics: one for the public port, four for the private one.
+
+Spec: api.md §13, experience.md §9.4.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +14,8 @@ from starlette.routing import Route
 
 from authsvc.platform.http.door import Level, door
 
+# Text and media type for an Accept header.
+Metrics = Callable[[str], Awaitable[tuple[bytes, str]]]
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -41,9 +46,12 @@ def router() -> APIRouter:
 
 
 def management_app(
-    *, started: Callable[[], bool], readiness: Callable[[], Awaitable[Readiness]]
+    *,
+    started: Callable[[], bool],
+    readiness: Callable[[], Awaitable[Readiness]],
+    metrics: Metrics,
 ) -> Starlette:
-    """The private port's application: ``/livez``, ``/startupz``, ``/readyz``.
+    """The private port's application: ``/livez``, ``/startupz``, ``/readyz``, ``/metrics``.
 
     ``started``: migrated and keys loaded. ``readiness`` must come to an end by itself.
     """
@@ -61,8 +69,19 @@ def management_app(
             Route("/livez", livez),
             Route("/startupz", startupz),
             Route("/readyz", readyz),
+            Route("/metrics", metrics_page(metrics)),
         ]
     )
+
+
+def metrics_page(metrics: Metrics) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint that Prometheus reads."""
+
+    async def page(request: Request) -> Response:
+        text, media_type = await metrics(request.headers.get("accept", ""))
+        return Response(text, headers=NO_STORE | {"Content-Type": media_type})
+
+    return page
 
 
 def _answer(is_good: bool, more: dict[str, object]) -> Response:

@@ -15,6 +15,11 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,15}://[A-Za-z0-9.:\[\]_-]{1,200}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+def known_method(method: str) -> str:
+    """The method, or "odd" for one that HTTP does not know: callers make up what they like."""
+    return method if method in _METHODS else "odd"
+
+
 def request_line(
     *,
     route: str,
@@ -25,10 +30,10 @@ def request_line(
     caller: Caller | None,
     refusal: Refusal | None,
 ) -> None:
-    """Log an answered request; ``ms`` is its duration in milliseconds."""
+    """Log an answered request; ``method`` is a known one, ``ms`` its milliseconds."""
     words: dict[str, Any] = {
         "request_id": request_id,
-        "method": method if method in _METHODS else "odd",
+        "method": method,
         "route": route,
         "status": status,
         "ms": ms,
