@@ -12,7 +12,7 @@ import pytest
 
 from authsvc.crypto.jose import Algorithm
 from authsvc.kernel.errors import Code, Refusal
-from authsvc.keys.lifecycle import SETTLE, YOUNGEST, State
+from authsvc.keys.lifecycle import SETTLE, SPREAD, YOUNGEST, State
 from authsvc.keys.ring import SigningRing
 from authsvc.platform.db.engine import open_database
 from authsvc.platform.db.uow import UnitOfWork
@@ -193,16 +193,31 @@ class TestByHand:
         assert await replica.later(YOUNGEST)
         assert replica.ring.signer().kid == waiting
 
-    async def test_an_emergency_signs_with_a_new_key_at_once(self, replica: Replica) -> None:
+    async def test_an_emergency_signs_with_a_new_key_when_everybody_publishes_it(
+        self, replica: Replica
+    ) -> None:
         await replica.keys.run_due()
         before = await replica.states()
         token = replica.ring.signer().sign({"sub": "usr_1"})
         answer = await replica.keys.rotate(emergency=True)
         assert answer.kid not in before
+        assert answer.kid in published(replica.ring)
+        assert replica.ring.signer().kid in before
+        replica.clock.advance(SPREAD.total_seconds())
+        await replica.ring.load()
         assert replica.ring.signer().kid == answer.kid
         assert checks(replica.ring, token)
         assert await replica.later(RULES.token_life + SETTLE)
         assert not set(before) & set(published(replica.ring))
+
+    async def test_after_an_emergency_a_fresh_process_signs_with_the_new_key(
+        self, replicas: Replicas
+    ) -> None:
+        one, fresh = replicas(), replicas()
+        await one.keys.run_due()
+        answer = await one.keys.rotate(emergency=True)
+        await fresh.ring.load()
+        assert fresh.ring.signer().kid == answer.kid
 
     async def test_no_more_keys_are_published_than_a_verifier_takes(self, replica: Replica) -> None:
         await replica.keys.run_due()

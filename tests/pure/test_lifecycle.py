@@ -12,6 +12,7 @@ from authsvc.keys.lifecycle import (
     OUTLIVED,
     ROUTINE,
     SETTLE,
+    SPREAD,
     YOUNGEST,
     Action,
     Activate,
@@ -28,6 +29,7 @@ from authsvc.keys.lifecycle import (
     find,
     is_late,
     rotation,
+    signing,
     takes_over_at,
 )
 from authsvc.verify.jose import MAX_KEYS
@@ -232,6 +234,46 @@ def crowd(house: House, count: int, *, now: datetime, retained: bool = False) ->
         key = new_key(f"k{house.made}", State.RETIRED, now, alg=RULES.alg)
         end = now + KEPT
         house.keys.append(replace(key, retired_at=now, remove_at=end, retained=retained))
+
+
+def signer(house: House, held: str | None, now: datetime) -> str:
+    found = signing(house.keys, held=held, now=now)
+    assert found is not None
+    return found.kid
+
+
+class TestSigner:
+    def test_after_a_hand_over_the_new_key_signs_at_once(self) -> None:
+        house, now = house_at_start(), START + 90 * DAY
+        house.run(now)
+        assert signer(house, "k1", now) == "k2"
+
+    def test_after_an_emergency_the_old_one_signs_until_the_new_one_has_spread(self) -> None:
+        house, now = house_at_start(), START + DAY
+        house.carry_out(emergency(house.keys, now=now, rules=RULES), now)
+        assert signer(house, "k1", now + SPREAD - SECOND) == "k1"
+        assert signer(house, "k1", now + SPREAD) == "k3"
+        assert signer(house, None, now) == "k3"
+        assert signer(house, "k2", now) == "k3"
+
+    def test_emergencies_in_a_row_put_nothing_off(self) -> None:
+        house, now = house_at_start(), START + DAY
+        house.carry_out(emergency(house.keys, now=now, rules=RULES), now)
+        again = now + SPREAD - SECOND
+        house.carry_out(emergency(house.keys, now=again, rules=RULES), again)
+        assert signer(house, "k1", now + SPREAD) == house.active.kid
+
+    def test_a_clock_that_was_put_back_puts_nothing_off(self) -> None:
+        house, now = house_at_start(), START + DAY
+        house.carry_out(emergency(house.keys, now=now, rules=RULES), now)
+        assert signer(house, "k1", now - SECOND) == "k3"
+
+    def test_every_process_is_done_with_the_old_key_before_its_tokens_are_counted_out(self) -> None:
+        reload = timedelta(seconds=30)
+        assert SPREAD + reload < SETTLE
+
+    def test_nobody_signs_without_a_key(self) -> None:
+        assert signing((), held="k1", now=START) is None
 
 
 class TestRoom:

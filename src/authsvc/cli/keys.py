@@ -50,12 +50,15 @@ def list_keys(
 @app.command()
 def rotate(
     emergency: Annotated[
-        bool, typer.Option("--emergency", help="a new key signs at once; the old ones go soon")
+        bool,
+        typer.Option("--emergency", help="a key made now signs in a minute; the old ones go soon"),
     ] = False,
 ) -> None:
     """Let the next key take over as soon as verifiers know it."""
     key = with_services(lambda services: services.keys.rotate(emergency=emergency))
-    if key.state is State.ACTIVE:
+    if emergency:
+        typer.echo(f"{key.kid} signs within 90 seconds.")
+    elif key.state is State.ACTIVE:
         typer.echo(f"{key.kid} signs now.")
     else:
         typer.echo(f"{key.kid} takes over at {when(key.activate_at)} UTC, when it is known widely.")

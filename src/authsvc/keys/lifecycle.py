@@ -15,6 +15,9 @@ from authsvc.verify.jose import MAX_KEYS
 ROUTINE = MAX_KEYS - 4  # keys published at most, so that a verifier takes four emergencies more
 OUTLIVED = timedelta(hours=2)  # no token lives as long, whatever its settings were
 YOUNGEST = timedelta(hours=2)  # no key signs earlier: verifiers must have had time to fetch it
+# After this every process publishes a key made in an emergency, and every verifier has looked or
+# may look for it: 30 s between two loads, 15 s between two looks.
+SPREAD = timedelta(seconds=45)
 SETTLE = timedelta(seconds=90)  # how long another process may go on signing with a retired key
 
 
@@ -142,7 +145,7 @@ def rotation(keys: Sequence[Key], *, now: datetime, rules: Rules) -> tuple[Actio
 
 
 def emergency(keys: Sequence[Key], *, now: datetime, rules: Rules) -> tuple[Action, ...] | Full:
-    """Replace whatever may have leaked: a new key signs at once.
+    """Replace whatever may have leaked: a new key signs, as soon as it has spread.
 
     The next key never signed and goes at once. The active key goes when its last token is over,
     without the day of comfort.
@@ -156,6 +159,22 @@ def emergency(keys: Sequence[Key], *, now: datetime, rules: Rules) -> tuple[Acti
         actions.append(Retire(active.kid, remove_at=last, released=True))
     actions += (Create(State.ACTIVE), Create(State.NEXT))
     return _fitted(tuple(actions), keys, now=now, most=MAX_KEYS)
+
+
+def signing(keys: Sequence[Key], *, held: str | None, now: datetime) -> Key | None:
+    """The key to sign with in a process whose signer is ``held``, None while there is none.
+
+    It is the active key, but for a process that has the key before it and for a moment after an
+    emergency: a token that is refused everywhere helps nobody, and whoever stole the old key
+    gains nothing, because it is still published.
+    """
+    active = find(keys, State.ACTIVE)
+    former = next((key for key in keys if key.kid == held), None)
+    if active is None or former is None or former.retired_at is None:
+        return active
+    unheard_of = active.published_at >= former.retired_at
+    just_now = timedelta() <= now - former.retired_at < SPREAD
+    return former if unheard_of and just_now else active
 
 
 def takes_over_at(keys: Sequence[Key], *, rules: Rules) -> datetime | None:

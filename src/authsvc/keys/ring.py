@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 
@@ -11,7 +12,7 @@ from authsvc.crypto.jose import Signer, load
 from authsvc.crypto.sealing import Sealer, Unopenable
 from authsvc.kernel.errors import Code, Refusal
 from authsvc.keys import repo
-from authsvc.keys.lifecycle import Key, Rules, State, is_late
+from authsvc.keys.lifecycle import Key, Rules, is_late, signing
 from authsvc.keys.repo import Stored
 from authsvc.platform.db.uow import UnitOfWork
 from authsvc.verify.jose import SUPPORTED, VerifyingKey, read_keys
@@ -57,7 +58,7 @@ class SigningRing:
         # An empty table never empties a ring that has keys.
         if rows:
             late = is_late([row.key for row in rows], now=now, rules=self.rules)
-            self._held = self._hold(rows, late=late)
+            self._held = self._hold(rows, late=late, now=now)
 
     def signer(self) -> Signer:
         """The active key; raises keys_unavailable while there is none."""
@@ -93,20 +94,23 @@ class SigningRing:
             raise Refusal(Code.KEYS_UNAVAILABLE, log="signing keys were never loaded")
         return self._held
 
-    def _hold(self, rows: Sequence[Stored], *, late: bool) -> _Held:
+    def _hold(self, rows: Sequence[Stored], *, late: bool, now: datetime) -> _Held:
         if late and not self.is_late:
             _log.error("signing_key_late", fix="run the worker, or authsvc keys rotate")
         document = _document(rows)
         public_keys = read_keys(document.body, algorithms=SUPPORTED)
         keys = tuple(row.key for row in rows)
-        return _Held(self._signer(rows), document, public_keys, late, keys)
+        return _Held(self._signer(rows, now=now), document, public_keys, late, keys)
 
-    def _signer(self, rows: Sequence[Stored]) -> Signer | None:
-        active = next((row for row in rows if row.key.state is State.ACTIVE), None)
+    def _signer(self, rows: Sequence[Stored], *, now: datetime) -> Signer | None:
+        held = self._held.signer if self._held else None
+        keys = [row.key for row in rows]
+        key = signing(keys, held=None if held is None else held.kid, now=now)
+        if held is not None and key is not None and key.kid == held.kid:
+            return held
+        active = next((row for row in rows if row.key is key), None)
         if active is None or active.private is None:
             return None
-        if self._held and self._held.signer and self._held.signer.kid == active.key.kid:
-            return self._held.signer
         try:
             return opened(active, sealer=self.sealer)
         except Unopenable:

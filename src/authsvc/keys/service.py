@@ -99,9 +99,9 @@ class Keys:
         """Let the next key take over: the answer is that key, active now, or next with the
         time at which it is old enough and takes over by itself.
 
-        In an emergency a key made this moment signs at once, and the old ones go as soon as
-        their last tokens are over. Raises busy while more keys would be published than
-        verifiers take.
+        In an emergency a key made this moment signs as soon as every process publishes it, and
+        the old ones go when their last tokens are over. Raises busy while more keys would be
+        published than verifiers take.
         """
         plan = lifecycle.emergency if emergency else lifecycle.rotation
         actions = await self._carry_out(plan, by=by)
