@@ -20,6 +20,8 @@ def test_it_starts_with_one_word_and_prints_its_links(tmp_path: Path) -> None:
     with running(*words, environ={}, url=url, directory=tmp_path) as server:
         with urlopen(f"{url}/dev/people.json") as answer:
             assert len(json.load(answer)["items"]) == 4
+        with urlopen(f"{url}/metrics") as answer:
+            assert b"\nauthsvc_dev_mode 1.0\n" in answer.read()
         printed = server.log.read_text()
         for link in ("/ui/sign-in", "/dev/mailbox", "/dev", "/v1/docs"):
             assert f"{url}{link}\n" in printed

@@ -10,10 +10,11 @@ from typing import Annotated, Any
 
 import typer
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from authsvc.app import create_app, guard_of
 from authsvc.bootstrap.services import Services, build
+from authsvc.cli.gauges import Gauges
 from authsvc.cli.running import needs_database, run_app
 from authsvc.cli.serve import refuse_unsafe
 from authsvc.cli.serving import bind, knobs
@@ -24,6 +25,8 @@ from authsvc.dev.routes import router
 from authsvc.kernel.clock import ShiftedClock
 from authsvc.platform import telemetry
 from authsvc.platform.db.migrate import upgrade
+from authsvc.platform.http.door import Level, door
+from authsvc.platform.http.health import metrics_page
 from authsvc.platform.secrets.building import SettingsError
 from authsvc.platform.secrets.building import build as build_settings
 from authsvc.platform.secrets.sources import CONFIG_VARIABLE, Setting, Toml, gather
@@ -143,7 +146,7 @@ def dev_app(services: Services, *, clock: ShiftedClock, mailbox: Mailbox) -> Fas
     shell = Shell(load_assets()["index.html"])
     application = create_app(
         services,
-        extra=[router(guard_of(services), shell=shell)],
+        extra=[router(guard_of(services), shell=shell), _metrics(services)],
         more={Mailbox: mailbox, Playground: playground},
     )
     started = application.router.lifespan_context
@@ -156,6 +159,14 @@ def dev_app(services: Services, *, clock: ShiftedClock, mailbox: Mailbox) -> Fas
 
     application.router.lifespan_context = seeded
     return application
+
+
+def _metrics(services: Services) -> APIRouter:
+    """``/metrics`` on the one port that dev mode has."""
+    routes = APIRouter()
+    page = metrics_page(Gauges(services).metrics)
+    routes.add_api_route("/metrics", page, include_in_schema=False, **door(Level.PUBLIC))
+    return routes
 
 
 def _audiences(settings: Settings) -> tuple[str, ...]:
