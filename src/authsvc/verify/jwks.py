@@ -245,7 +245,9 @@ def _settle(flight: Flight, *, went_well: bool) -> None:
 async def _landed(flight: Flight) -> bool | None:
     """Whether the fetch went well, None if there is no end to it."""
     try:
-        return await asyncio.wait_for(asyncio.wrap_future(flight.done), PATIENCE)
+        # Not wait_for: before Python 3.12 it can swallow a cancellation that comes with the end.
+        async with asyncio.timeout(PATIENCE):
+            return await asyncio.wrap_future(flight.done)
     except TimeoutError:
         return None
 
