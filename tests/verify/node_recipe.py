@@ -38,7 +38,7 @@ def verdicts(
     arguments += ["--acr", acr] if acr else []
     arguments += ["--max-age", str(max_age)] if max_age else []
     run = subprocess.run(
-        [_program("node"), "verify.mjs", *arguments],
+        [program("node"), "verify.mjs", *arguments],
         cwd=installed(), input="".join(f"{token}\n" for token in tokens), capture_output=True,
         text=True, encoding="utf-8", timeout=60, check=False,
     )  # fmt: skip
@@ -71,7 +71,7 @@ def installed() -> Path:
 def _npm_ci(folder: Path) -> None:
     paths = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     run = subprocess.run(
-        [_program("npm"), "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"],
+        [program("npm"), "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"],
         cwd=folder, env=os.environ | {"PATH": paths}, capture_output=True, text=True, timeout=300,
         check=False,
     )  # fmt: skip
@@ -79,7 +79,7 @@ def _npm_ci(folder: Path) -> None:
         raise NodeMissing(f"npm ci failed: {run.stderr or run.stdout}")
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """The one beside this Python, else the one on PATH."""
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
