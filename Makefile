@@ -11,7 +11,7 @@ ARGS ?=
 JOBS ?= 2
 
 .PHONY: help dev demo setup test test-python test-js soak bench check check-python check-js format openapi \
-	migration lock servers clean
+	migration lock image servers clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,13 @@ lock: $(READY) ## Renew requirements.lock after a change of pyproject.toml
 		--no-header --no-annotate --quiet --output-file requirements.lock
 	@$(BIN)/uv pip compile tools/servers.in --no-deps --universal --generate-hashes \
 		--no-header --no-annotate --quiet --output-file requirements-servers.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra server --constraint requirements.lock --universal \
+		--generate-hashes --no-header --no-annotate --quiet --output-file requirements-image.lock
+	@$(BIN)/uv pip compile tools/build.in --constraint requirements.lock --universal \
+		--generate-hashes --no-header --no-annotate --quiet --output-file requirements-build.lock
+
+image: ## Build the container image with Docker
+	@docker build --tag authsvc .
 
 clean: ## Remove what the targets above have made
 	@rm -rf $(VENV) $(STAMPS) dist clients/js/node_modules clients/js/dist
