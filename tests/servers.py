@@ -49,9 +49,48 @@ def started() -> Iterator[Urls]:
         yield Urls(postgres=postgres, redis=store)
 
 
+@dataclass(slots=True)
+class PostgresProcess:
+    """A PostgreSQL that can crash; what it had committed to disk is there when it is back."""
+
+    url: str
+    command: list[str]
+    home: Path
+    process: subprocess.Popen[bytes]
+
+    def crash(self) -> None:
+        """kill -9 of the postmaster; its sessions break and nobody answers."""
+        self.process.kill()
+        self.process.wait(15)
+
+    def start_again(self) -> None:
+        """On the same data and port. Returns at once: ``wait`` for the recovery."""
+        self.process = _spawn(self.command, self.home)
+
+    def wait(self) -> None:
+        """Until it answers; tried again while processes of before hold on to its memory."""
+        due = time.monotonic() + PATIENCE
+        while not answers(self.url):
+            if time.monotonic() > due:
+                raise NoServer(f"PostgreSQL does not come back: {_log(self.home)}")
+            if self.process.poll() is not None:
+                self.start_again()
+            time.sleep(0.05)
+
+
 @contextmanager
 def start_postgres() -> Iterator[str]:
     """A PostgreSQL of one's own; the URL of its maintenance database. Raises NoServer."""
+    with own_postgres() as server:
+        yield server.url
+
+
+@contextmanager
+def own_postgres(*, durable: bool = False) -> Iterator[PostgresProcess]:
+    """The same as a process to crash; ``durable`` = what it acknowledged survives that.
+
+    Raises NoServer.
+    """
     with _directory() as home:
         postgres = _program(POSTGRES, home)
         data = home / "data"
@@ -61,10 +100,18 @@ def start_postgres() -> Iterator[str]:
             "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync",
         ], home=home)
         # fmt: on
-        with _listening(lambda port: _postgres_command(postgres, home, port), home) as port:
+
+        def command(port: int) -> list[str]:
+            return _postgres_command(postgres, home, port, durable=durable)
+
+        with _listening(command, home) as (port, process):
             url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+            server = PostgresProcess(url, command(port), home, process)
             _until(lambda: answers(url), home=home)
-            yield url
+            try:
+                yield server
+            finally:
+                _end(server.process)
 
 
 @contextmanager
@@ -72,21 +119,21 @@ def start_redis() -> Iterator[str]:
     """A Redis (or Valkey) of one's own that keeps nothing; its URL. Raises NoServer."""
     with _directory() as home:
         program = _program(REDIS, home)
-        with _listening(lambda port: _redis_command(program, home, port), home) as port:
+        with _listening(lambda port: _redis_command(program, home, port), home) as (port, _):
             url = f"redis://127.0.0.1:{port}/0"
             _until(lambda: _pongs(url), home=home)
             yield url
 
 
-def _postgres_command(program: Path, home: Path, port: int) -> list[str]:
+def _postgres_command(program: Path, home: Path, port: int, *, durable: bool) -> list[str]:
     settings = {
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": str(home),
         "max_connections": "300",
         "shared_buffers": "64MB",
-        # The data dies with the test run: durability would only cost time.
-        "fsync": "off",
-        "full_page_writes": "off",
+        # The data dies with the test run: durability costs time and is for tests of crashes.
+        "fsync": "on" if durable else "off",
+        "full_page_writes": "on" if durable else "off",
         "autovacuum": "off",
     }
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -139,26 +186,32 @@ def _directory() -> Iterator[Path]:
 
 
 @contextmanager
-def _listening(command: Callable[[int], list[str]], home: Path) -> Iterator[int]:
+def _listening(
+    command: Callable[[int], list[str]], home: Path
+) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     for _ in range(ATTEMPTS):
         port = free_port()
-        with (home / "log").open("ab") as log:
-            process = subprocess.Popen(
-                _unprivileged(command(port)),
-                cwd=home,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                # Ctrl-C belongs to pytest, which ends the server when it is done with it.
-                start_new_session=True,
-            )
+        process = _spawn(command(port), home)
         try:
             if _accepts(port, process):
-                yield port
+                yield port, process
                 return
         finally:
             _end(process)
     raise NoServer(f"A server did not start: {_log(home)}")
+
+
+def _spawn(command: Sequence[str], home: Path) -> subprocess.Popen[bytes]:
+    with (home / "log").open("ab") as log:
+        return subprocess.Popen(
+            _unprivileged(command),
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            # Ctrl-C belongs to pytest, which ends the server when it is done with it.
+            start_new_session=True,
+        )
 
 
 def _accepts(port: int, process: subprocess.Popen[bytes]) -> bool:
