@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime, parseaddr
+from functools import cache
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -48,6 +50,12 @@ class NoMailer:
         raise MailTemporary("mail.smtp_url is not set")
 
 
+@cache
+def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    # Once a process: reading all certificates stops everything else for some 20 ms.
+    return ssl.create_default_context(cafile=ca_file)
+
+
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
@@ -84,7 +92,7 @@ class SmtpMailer:
                 start_tls=None if plain else not implicit,
                 username=unquote(parts.username) if parts.username else None,
                 password=unquote(password) if password else None,
-                tls_context=self._tls(),
+                tls_context=_trust(self.settings.ca_file),
                 timeout=self.settings.timeout,
             )
         except aiosmtplib.SMTPRecipientsRefused as error:
@@ -94,9 +102,6 @@ class SmtpMailer:
             raise _failure(error.code) from error
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             raise MailTemporary(type(error).__name__) from error
-
-    def _tls(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self.settings.ca_file)
 
     def compose(self, envelope: Envelope) -> EmailMessage:
         """The MIME message: text and HTML, no remote content."""
