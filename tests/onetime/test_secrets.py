@@ -7,9 +7,9 @@ from sqlalchemy import select, text
 
 from authsvc.accounts.service import Accounts, Status
 from authsvc.accounts.settings import SignUpMode
-from authsvc.crypto.sealing import Unopenable
+from authsvc.crypto.keyring import Purpose as KeyPurpose
 from authsvc.kernel.ids import FLOW, new_id
-from authsvc.onetime.service import Fate, OneTimeSecrets, Purpose, Redeemed
+from authsvc.onetime.service import ADDRESSES, Fate, OneTimeSecrets, Purpose, Redeemed
 from authsvc.onetime.settings import OneTimeSettings
 from authsvc.onetime.tables import OneTime
 from tests.onetime.desk import ADDRESS, NEW, OLD, Desk, secrets_with, wrong
@@ -208,15 +208,32 @@ async def test_a_newer_one_under_a_new_key_voids_the_older(desk: Desk) -> None:
     assert await desk.redeem(before.token.reveal()) is Fate.EXPIRED
 
 
-async def test_without_the_old_key_codes_and_addresses_are_lost(desk: Desk) -> None:
+async def test_without_the_old_key_open_messages_are_over(desk: Desk) -> None:
     desk.secrets = secrets_with(OLD)
     flow = new_id(FLOW)
     issued = await desk.issue(flow_id=flow)
     invited = await desk.issue(purpose=Purpose.INVITE, flow_id=None)
     desk.secrets = secrets_with(NEW)
     assert await desk.code(issued.code.reveal(), flow) is Fate.UNKNOWN
-    with pytest.raises(Unopenable):
-        await desk.peek(invited)
+    glance = await desk.peek(invited)
+    assert (glance.fate, glance.address) == (Fate.EXPIRED, None)
+    refused = await desk.redeem(invited.token.reveal(), Purpose.INVITE, code=invited.code.reveal())
+    assert refused is Fate.EXPIRED
+
+
+async def test_an_address_sealed_anew_brings_no_code_back(desk: Desk) -> None:
+    desk.secrets = secrets_with(OLD)
+    invited = await desk.issue(purpose=Purpose.INVITE, flow_id=None)
+    desk.secrets = secrets_with(NEW, OLD)
+    async with desk.uow() as tx:
+        assert (await ADDRESSES.reseal(tx, desk.secrets.sealer)).resealed == 1
+        needed = await desk.secrets.codes_by_key(tx)
+    (old,) = needed
+    assert (needed[old].count, needed[old].until) == (1, invited.expires_at)
+    assert old == desk.secrets.ring.all(KeyPurpose.SEAL)[1].id
+    assert (await desk.peek(invited)).address == ADDRESS
+    desk.secrets = secrets_with(NEW)
+    assert (await desk.peek(invited)).fate is Fate.EXPIRED
 
 
 async def test_a_row_tells_no_secret(desk: Desk) -> None:

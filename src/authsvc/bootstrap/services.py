@@ -7,6 +7,7 @@ from authsvc.abuse.service import Guard
 from authsvc.account.idempotency import Idempotency
 from authsvc.account.service import OwnAccount
 from authsvc.accounts.service import Accounts
+from authsvc.admin.secrets import SecretKeys
 from authsvc.admin.service import People
 from authsvc.audit.service import Audit
 from authsvc.bootstrap.ground import Ground, ground_of
@@ -15,12 +16,12 @@ from authsvc.clients.service import Clients
 from authsvc.guesses.service import Caps, Guesses
 from authsvc.kernel.clock import Clock
 from authsvc.keys.ring import SigningRing
-from authsvc.keys.service import Keys, rules_of
+from authsvc.keys.service import PRIVATE_HALVES, Keys, rules_of
 from authsvc.notify.dispatch import Dispatch
 from authsvc.notify.render import Renderer
-from authsvc.notify.service import Outbox
+from authsvc.notify.service import PAYLOADS, Outbox
 from authsvc.notify.smtp import Mailer, NoMailer, SmtpMailer
-from authsvc.onetime.service import OneTimeSecrets, no_fixed_code
+from authsvc.onetime.service import ADDRESSES, OneTimeSecrets, no_fixed_code
 from authsvc.platform.ephemeral.memory import MemoryStore
 from authsvc.platform.http.cookies import Cookies
 from authsvc.reactions.relay import Relay
@@ -69,6 +70,7 @@ class Services:
     ground: Ground
     rooms: Rooms
     people: People
+    secrets: SecretKeys
     own_account: OwnAccount
     sign_in: SignInDesk
     sessions: SessionDesk
@@ -119,6 +121,7 @@ def build(
         ground=ground,
         rooms=rooms,
         people=_people(ground, rooms),
+        secrets=_secrets(ground, rooms),
         own_account=_own_account(ground, rooms),
         sign_in=_sign_in(ground, rooms, attempts, pending, envelopes, cookies, sender),
         sessions=_session_desk(ground, rooms, door, cookies, resume),
@@ -248,6 +251,11 @@ def _people(ground: Ground, rooms: Rooms) -> People:
         audit=rooms.audit,
         public_url=ground.settings.public_url,
     )
+
+
+def _secrets(ground: Ground, rooms: Rooms) -> SecretKeys:
+    columns = (PRIVATE_HALVES, PAYLOADS, ADDRESSES)
+    return SecretKeys(ground.uow, ground.ring, ground.sealer, rooms.onetime, columns)
 
 
 def _own_account(ground: Ground, rooms: Rooms) -> OwnAccount:

@@ -12,6 +12,7 @@ COMMANDS: Mapping[str, str] = {
     "migrate": "show or bring up to date the database's tables",
     "config": "check, print and explain the settings",
     "keys": "list and rotate the signing keys",
+    "secrets": "replace the secret key: what each is needed for, sealing anew",
     "users": "find, invite and support people",
     "mail": "send a test message",
     "version": "print the version",

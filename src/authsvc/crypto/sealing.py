@@ -9,9 +9,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from authsvc.crypto.keyring import Keyring, Purpose
 
 _VERSION = b"\x01"
-_KEY_ID_BYTES = 4
+KEY_ID_AT = len(_VERSION)
+KEY_ID_BYTES = 4
+_NONCE_AT = KEY_ID_AT + KEY_ID_BYTES
 _NONCE_BYTES = 12
-_HEAD = 1 + _KEY_ID_BYTES + _NONCE_BYTES
+_HEAD = _NONCE_AT + _NONCE_BYTES
 
 
 class Unopenable(ValueError):
@@ -41,14 +43,19 @@ class Sealer:
         if len(head) < _HEAD or head[:1] != _VERSION or derived is None:
             raise Unopenable(place)
         try:
-            return AESGCM(derived.key).decrypt(head[5:], body, head + place.encode())
+            return AESGCM(derived.key).decrypt(head[_NONCE_AT:], body, head + place.encode())
         except InvalidTag as error:
             raise Unopenable(place) from error
 
     def key_id(self, sealed: bytes) -> str:
         """Which key sealed the value: tells a re-sealing job what is left to do."""
-        return sealed[1 : 1 + _KEY_ID_BYTES].hex()
+        return sealed[KEY_ID_AT:_NONCE_AT].hex()
+
+    @property
+    def current_id(self) -> str:
+        """The id of the key that seals now."""
+        return self.ring.current(Purpose.SEAL).id
 
     def is_current(self, sealed: bytes) -> bool:
         """Whether the first key of the list sealed it."""
-        return self.key_id(sealed) == self.ring.current(Purpose.SEAL).id
+        return self.key_id(sealed) == self.current_id

@@ -96,16 +96,6 @@ async def retain(tx: Tx, kid: str, *, retained: bool) -> bool:
     return await _changed(tx, statement)
 
 
-async def reseal(tx: Tx, kid: str, *, old: bytes, new: bytes) -> bool:
-    """The same private half under another root key, unless the row changed meanwhile."""
-    statement = (
-        update(SigningKey)
-        .where(SigningKey.kid == kid, SigningKey.private_sealed == old)
-        .values(private_sealed=new)
-    )
-    return await _changed(tx, statement)
-
-
 async def remove(tx: Tx, kid: str) -> bool:
     """Forget a key that does not sign."""
     statement = delete(SigningKey).where(

@@ -31,7 +31,11 @@ from authsvc.keys.lifecycle import (
 from authsvc.keys.repo import New, Stored
 from authsvc.keys.ring import SigningRing, opened, place
 from authsvc.keys.settings import KeySettings, SigningSettings
+from authsvc.keys.tables import SigningKey
+from authsvc.platform.db.sealed import SealedColumn
 from authsvc.platform.db.uow import Tx, UnitOfWork
+
+PRIVATE_HALVES = SealedColumn(SigningKey, "private_sealed", place, lock=repo.lock)
 
 
 class Plan(Protocol):
@@ -88,9 +92,10 @@ class Keys:
         """
         async with self.uow.reading() as tx:
             rows, now = await repo.read(tx), tx.now
-        stale = [row for row in rows if row.private and not self.sealer.is_current(row.private)]
-        if stale:
-            await self._reseal(stale)
+        if any(row.private and not self.sealer.is_current(row.private) for row in rows):
+            # An older root key sealed it: seal it anew, so that this root may leave the list.
+            async with self.uow() as tx:
+                await PRIVATE_HALVES.reseal(tx, self.sealer)
         if not lifecycle.due(self._keys(rows), now=now, rules=self.rules):
             return False
         return bool(await self._carry_out(lifecycle.due, by=None))
@@ -178,14 +183,6 @@ class Keys:
         event = SigningKeyChanged(kid=kid, action=change.value)
         await self.audit.record(tx, event, caller=by)
 
-    async def _reseal(self, rows: Sequence[Stored]) -> None:
-        """Seal anew what an older root key sealed, so that this root may leave the list."""
-        async with self.uow() as tx:
-            for row in rows:
-                private = self._resealed(row)
-                if private is not None and row.private is not None:
-                    await repo.reseal(tx, row.key.kid, old=row.private, new=private)
-
     def _keys(self, rows: Sequence[Stored]) -> tuple[Key, ...]:
         """The keys, marked when the next one could not sign: its root key is off the list."""
         return tuple(
@@ -199,13 +196,6 @@ class Keys:
         except Unopenable:
             return False
         return True
-
-    def _resealed(self, row: Stored) -> bytes | None:
-        try:
-            signer = opened(row, sealer=self.sealer)
-        except Unopenable:
-            return None  # its root key is off the list: the ring tells the operator
-        return self.sealer.seal(signer.private_bytes(), place=place(row.key.kid))
 
 
 def _too_many(keys: Sequence[Key], full: Full, *, now: datetime) -> Refusal:

@@ -7,6 +7,8 @@ from authsvc.crypto.sealing import Sealer
 from authsvc.kernel.ids import MESSAGE, new_id
 from authsvc.notify import repo
 from authsvc.notify.messages import Message
+from authsvc.notify.tables import OutboxMessage
+from authsvc.platform.db.sealed import SealedColumn
 from authsvc.platform.db.uow import Tx
 
 _KEEP = timedelta(days=7)
@@ -15,6 +17,9 @@ _KEEP = timedelta(days=7)
 def place(id: str) -> str:
     """Where a payload is sealed to."""
     return f"outbox:payload:{id}"
+
+
+PAYLOADS = SealedColumn(OutboxMessage, "payload", place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,14 @@ async def newest_of_flow(tx: Tx, flow_id: str, *, purpose: str) -> OneTime | Non
     return await _afresh(tx, statement)
 
 
+async def open_with_address(tx: Tx) -> Sequence[OneTime]:
+    """Open rows that keep their address: invitations."""
+    statement = select(OneTime).where(
+        OneTime.address_sealed.is_not(None), OneTime.used_at.is_(None), OneTime.expires_at > tx.now
+    )
+    return (await tx.session.execute(statement)).scalars().all()
+
+
 async def _afresh(tx: Tx, statement: Select[OneTime]) -> OneTime | None:
     # Somebody may have spent the row since this transaction saw it first.
     fresh = statement.execution_options(populate_existing=True)

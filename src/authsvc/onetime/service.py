@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from authsvc.crypto.hashing import digest, is_token, mac, new_code, new_token
+from authsvc.crypto.hashing import digest, is_token, mac, new_code, new_token, same
 from authsvc.crypto.keyring import Keyring
 from authsvc.crypto.keyring import Purpose as KeyPurpose
-from authsvc.crypto.sealing import Sealer
+from authsvc.crypto.sealing import Sealer, Unopenable
 from authsvc.kernel.ids import ONETIME, new_id
 from authsvc.kernel.secret import Secret
 from authsvc.onetime import repo
 from authsvc.onetime.settings import OneTimeSettings
 from authsvc.onetime.tables import OneTime
+from authsvc.platform.db.sealed import Need, SealedColumn
 from authsvc.platform.db.uow import Tx
 
 CODE_DIGITS = 6
@@ -68,6 +69,13 @@ class Glance:
     purpose: Purpose = Purpose.SIGN_IN
     flow_id: str | None = None
     address: str | None = None
+
+
+def _place(id: str) -> str:
+    return f"onetime:address:{id}"
+
+
+ADDRESSES = SealedColumn(OneTime, "address_sealed", _place)
 
 
 def no_fixed_code(_address: str) -> str | None:
@@ -172,6 +180,20 @@ class OneTimeSecrets:
         newest = await repo.newest_of_flow(tx, flow_id, purpose=purpose)
         return await self._why(tx, newest, purpose=purpose)
 
+    async def codes_by_key(self, tx: Tx) -> dict[str, Need]:
+        """The open invitations by the id of the secret key that their codes need.
+
+        Sign-in codes live for minutes; who takes a key off the list waits for them.
+        """
+        found: dict[str, Need] = {}
+        for row in await repo.open_with_address(tx):
+            key_id = self._key_id(row)
+            if key_id is not None:
+                before = found.get(key_id, Need(0, row.expires_at))
+                until = max(before.until, row.expires_at)
+                found[key_id] = Need(before.count + 1, until)
+        return found
+
     async def sweep(self, tx: Tx) -> int:
         """Delete rows a day past their end; how many."""
         return await repo.sweep(tx, before=tx.now - _KEEP)
@@ -187,6 +209,8 @@ class OneTimeSecrets:
             return Fate.EXPIRED if row.void_reason else Fate.USED
         if row.expires_at <= tx.now:
             return Fate.EXPIRED
+        if row.address_sealed is not None and self._key_id(row) is None:
+            return Fate.EXPIRED  # no code fits it any more: its secret key has left the list
         if row.user_id and await repo.current_epoch(tx, row.user_id) != row.epoch:
             return Fate.EXPIRED
         return Fate.FRESH
@@ -194,7 +218,20 @@ class OneTimeSecrets:
     def _address(self, row: OneTime) -> str | None:
         if row.address_sealed is None:
             return None
-        return self.sealer.open(row.address_sealed, place=_place(row.id)).decode()
+        try:
+            return self.sealer.open(row.address_sealed, place=_place(row.id)).decode()
+        except Unopenable:
+            return None  # its secret key has left the list
+
+    def _key_id(self, row: OneTime) -> str | None:
+        """Which key made the row's MACs: nothing says so but the MAC of its address."""
+        address = self._address(row)
+        if address is None:
+            return None
+        for derived in self.ring.all(KeyPurpose.IDENTIFIER):
+            if same(mac(derived.key, "address", address), row.address_key):
+                return derived.id
+        return None
 
     def _redeemed(self, row: OneTime) -> Redeemed:
         purpose = Purpose(row.purpose)
@@ -203,7 +240,3 @@ class OneTimeSecrets:
     def _keys(self, purpose: KeyPurpose, *fields: str | bytes) -> list[bytes]:
         """The MAC under every key of the ring, the current one first."""
         return [mac(derived.key, *fields) for derived in self.ring.all(purpose)]
-
-
-def _place(id: str) -> str:
-    return f"onetime:address:{id}"
