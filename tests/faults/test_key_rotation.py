@@ -26,7 +26,7 @@ from tests.mail import Inbox, smtp_inbox
 from tests.scale import ROTATIONS, UNKNOWN_KIDS, pick, report
 from tests.verify.forge import Ticking
 
-LOAD = 0.25  # seconds of load before, between and after the steps of a rotation
+LOAD = 0.2  # seconds of load before, between and after the steps of a rotation
 BURST = 100
 ONE_BACK_END = pytest.mark.parametrize("two_process_backend", ["sqlite-redis"], indirect=True)
 TOKEN_LIFE = 330.0
