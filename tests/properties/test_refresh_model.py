@@ -27,7 +27,7 @@ from tests.scale import pick, report
 GRACE = timedelta(seconds=10)
 IDLE, ABSOLUTE = timedelta(hours=1), timedelta(hours=4)
 COOKIE = "__Host-authsvc_rt"
-EXAMPLES = pick(ci=4, soak=150)
+EXAMPLES = pick(ci=3, soak=100)
 AUDIENCES = st.sampled_from(["orders-api", "authsvc"])
 FATES = st.sampled_from(["arrives", "is late", "is lost"])
 FORWARDS = st.sampled_from([1, 4, 9, 10, 11, 60, 3599, 3600])
