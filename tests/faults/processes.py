@@ -2,15 +2,13 @@
 
 import asyncio
 import json
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx2
 
 from authsvc.machine.documents import JWKS_PATH
@@ -23,6 +21,7 @@ from tests.actors import FIREFOX, Browser, Person
 from tests.databases import Backend
 from tests.live import SECRET, Server, free_port, start
 from tests.mail import Inbox, Mail
+from tests.races.rows import ask
 
 AUDIENCE = "orders-api"
 SESSION_COOKIE = "authsvc_rt"  # plain http on the loopback: without prefix
@@ -48,15 +47,7 @@ class Service:
 
     async def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """What the database says, past the service."""
-        url = self.backend.database_url
-        if url.startswith("sqlite"):
-            with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
-                return connection.execute(sql).fetchall()
-        connection = await asyncpg.connect(url)
-        try:
-            return [tuple(row) for row in await connection.fetch(sql)]
-        finally:
-            await connection.close()
+        return await ask(self.backend.database_url, sql)
 
     def verifier(self, *, at: int = 0) -> Verifier:
         """A service of somebody else's that checks tokens with the key set of one process."""
@@ -187,9 +178,19 @@ async def patiently(call: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Re
         await asyncio.sleep(0.05)
 
 
-async def until(check: Callable[[], bool]) -> None:
-    """Wait until it is so; fails when that takes too long."""
+async def insistently(call: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
+    """The answer of a call that is repeated as long as it is put off by a 503 or the pause."""
     due = time.monotonic() + PATIENCE
+    while True:
+        answer = await patiently(call)
+        if answer.status_code != 503 or time.monotonic() > due:
+            return answer
+        await asyncio.sleep(0.1)
+
+
+async def until(check: Callable[[], bool], *, patience: float = PATIENCE) -> None:
+    """Wait until it is so; fails when that takes too long."""
+    due = time.monotonic() + patience
     while not check():
         assert time.monotonic() < due, "it did not come to pass"
         await asyncio.sleep(0.01)

@@ -17,8 +17,18 @@ from authsvc.machine.documents import JWKS_PATH
 from authsvc.verify import Verifier
 from tests.architecture.test_routes import LEVELS
 from tests.databases import Backend, Postgres, SqliteTemplate
-from tests.faults.processes import AUDIENCE, Service, Town, Visitor, patiently, serving, told
+from tests.faults.processes import (
+    AUDIENCE,
+    Service,
+    Town,
+    Visitor,
+    insistently,
+    patiently,
+    serving,
+    told,
+)
 from tests.faults.store_table import TABLE
+from tests.load import in_parallel
 from tests.mail import smtp_inbox
 from tests.platform.ephemeral.redis_process import RedisProcess, own_process
 from tests.scale import PARALLEL, REFUSED, pick, report, within
@@ -307,7 +317,7 @@ async def test_what_was_used_opens_nothing_again(place: Place, state: str) -> No
         before = await _sessions(place)
         kinds = (_by_link, _by_code, _as_an_app)
         *mailed, finished = [
-            await asyncio.gather(*(_asks(town, kind) for _ in range(PEOPLE)))
+            await in_parallel([kind] * PEOPLE, lambda kind: _asks(town, kind), at_once=PARALLEL)
             for kind in (*kinds, _as_an_app)
         ]
         for app in finished:
@@ -322,7 +332,7 @@ async def test_what_was_used_opens_nothing_again(place: Place, state: str) -> No
         assert await _sessions(place) == before + opened
         place.store.break_it(state)
         everybody = [person for people in (*mailed, finished) for person in people]
-        asked = sum(await asyncio.gather(*map(_tries_everything_again, everybody)))
+        asked = sum(await in_parallel(everybody, _tries_everything_again, at_once=PARALLEL))
         assert await _sessions(place) == before + opened
         doubled = "SELECT flow_id FROM sessions GROUP BY flow_id HAVING count(*) > 1"
         assert await place.service.rows(doubled) == []
@@ -360,19 +370,19 @@ GONE = {(409, "link_already_used"), (409, "flow_step_mismatch"), (410, "link_exp
 async def _tries_everything_again(person: Visitor) -> int:
     """Link, code and exchange of before, then a new mail for the old attempt: all refused."""
     mail = person.inbox.last_link(person.address)
-    calls = [person.presses(mail.token), person.types(mail.code)]
+    calls = [lambda: person.presses(mail.token), lambda: person.types(mail.code)]
     if person.flow_token is not None:
-        calls.append(person.exchanges())
+        calls.append(person.exchanges)
     for call in calls:
-        assert told(await call) in GONE
+        assert told(await insistently(call)) in GONE
     named = {"flow_token": person.flow_token} if person.flow_token else {}
     before = len(person.inbox.to(person.address))
-    again = await patiently(lambda: person.browser.post("/v1/sign-in/email/resend", named))
+    again = await insistently(lambda: person.browser.post("/v1/sign-in/email/resend", named))
     if again.status_code != 202:
         assert told(again) in GONE
         return len(calls) + 1
     fresh = await person.gets_mail(before)
-    assert told(await person.types(fresh.code)) in GONE
+    assert told(await insistently(lambda: person.types(fresh.code))) in GONE
     return len(calls) + 2
 
 
