@@ -34,6 +34,9 @@ test-js: $(STAMPS)/js
 soak: $(READY) servers ## Run the heavy tests at full count and write docs/soak.md
 	@$(PYTHON_BIN) -m tools.soak $(ARGS)
 
+bench: $(READY) servers ## Measure floor and authsvc side by side: make bench ARGS="--only W2"
+	@$(PYTHON_BIN) -m bench $(ARGS)
+
 check: check-python check-js ## Lint, types, import floors, house rules, OpenAPI and migrations
 
 check-python: $(READY) servers

@@ -16,6 +16,7 @@ class Plan:
 
     seconds: float = 3.0
     repetitions: int = 5
+    workers: tuple[int, ...] = (1, 2)
     sessions: int = 20_000
     sizes: tuple[int, ...] = (1_000, 20_000, 1_000_000)
     turns: int = 1_000  # refreshes of a run of W7

@@ -30,12 +30,18 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 ECDSA = ec.ECDSA(hashes.SHA256())
 
 TABLES = (
-    "CREATE TABLE floor_sessions ({key} PRIMARY KEY, user_id {id} NOT NULL,"
-    " counter bigint NOT NULL, rotated_at bigint NOT NULL) {room}",
-    "CREATE TABLE floor_codes ({key} PRIMARY KEY, hash {bytes} NOT NULL, address text NOT NULL,"
-    " used boolean NOT NULL, expires_at bigint NOT NULL)",
-    "CREATE TABLE floor_outbox ({key} PRIMARY KEY, payload {bytes} NOT NULL,"
-    " created_at bigint NOT NULL)",
+    (
+        "CREATE TABLE floor_sessions ({key} PRIMARY KEY, user_id {id} NOT NULL,"
+        " counter bigint NOT NULL, rotated_at bigint NOT NULL) {room}"
+    ),
+    (
+        "CREATE TABLE floor_codes ({key} PRIMARY KEY, hash {bytes} NOT NULL, address text NOT NULL,"
+        " used boolean NOT NULL, expires_at bigint NOT NULL)"
+    ),
+    (
+        "CREATE TABLE floor_outbox ({key} PRIMARY KEY, payload {bytes} NOT NULL,"
+        " created_at bigint NOT NULL)"
+    ),
 )
 ROTATE = (
     "UPDATE floor_sessions SET counter = counter + 1, rotated_at = $3"
@@ -186,8 +192,8 @@ async def orders(request: Request) -> JSONResponse:
 
 @app.post("/resume")
 async def resume(request: Request) -> JSONResponse:
-    _, hex, counter = request.cookies[COOKIE].split(".")
-    id = uuid.UUID(hex)
+    _, name, counter = request.cookies[COOKIE].split(".")
+    id = uuid.UUID(name)
     row = await app.state.store.rotate(id, int(counter))
     if row is None:
         return JSONResponse({"next": "sign_in"}, 401)

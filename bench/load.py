@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
+from typing import IO
 
 from bench.loader import Job, Outcome
 from bench.machine import cpu_seconds, pinned
@@ -13,6 +15,7 @@ from bench.machine import cpu_seconds, pinned
 ROOT = Path(__file__).resolve().parent.parent
 CONNECTIONS = 16
 _MICRO = 1_000_000
+_LOADER = [sys.executable, "-c", "from bench.loader import main; main()"]
 
 
 class Wrong(RuntimeError):
@@ -47,25 +50,21 @@ def measure(
     job: Job, *, server: int, database: int | None, cores: frozenset[int]
 ) -> tuple[Measured, Outcome]:
     """Run the job from a process on these cores. Raises Wrong."""
-    with pinned(cores):
-        loader = subprocess.Popen(
-            [sys.executable, "-c", "from bench.loader import main; main()"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT,
-        )  # fmt: skip
-    assert loader.stdin is not None
-    assert loader.stdout is not None
     words = pickle.dumps(job)
-    loader.stdin.write(b"%d\n" % len(words) + words)
-    loader.stdin.flush()
-    if loader.stdout.readline() != b"ready\n":
-        raise Wrong("the load could not connect")
-    before = _used(server), _used(database)
-    loader.stdin.write(b"go\n")
-    loader.stdin.flush()
-    told = loader.stdout.read()
-    after = _used(server), _used(database)
-    loader.wait(10)
-    outcome: Outcome = pickle.loads(told)  # noqa: S301 our own child's words
+    with pinned(cores):
+        loader = subprocess.Popen(_LOADER, stdin=PIPE, stdout=PIPE, cwd=ROOT)
+    with loader:
+        said, told = _pipes(loader)
+        said.write(b"%d\n" % len(words) + words)
+        said.flush()
+        if told.readline() != b"ready\n":
+            raise Wrong("the load could not connect")
+        before = _used(server), _used(database)
+        said.write(b"go\n")
+        said.flush()
+        result = told.read()
+        after = _used(server), _used(database)
+    outcome: Outcome = pickle.loads(result)  # noqa: S301 our own child's words
     if outcome.wrong or not outcome.answered:
         raise Wrong("\n".join(outcome.wrong) or "no answer at all")
     waits = sorted(outcome.waits)
@@ -78,6 +77,12 @@ def measure(
         p50=waits[count // 2] * 1000,
         p99=waits[count * 99 // 100] * 1000,
     ), outcome
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    if process.stdin is None or process.stdout is None:
+        raise Wrong("the load has no pipes")
+    return process.stdin, process.stdout
 
 
 def _used(root: int | None) -> float:

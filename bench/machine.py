@@ -72,7 +72,8 @@ def tree(root: int) -> list[int]:
 def parent(pid: int) -> int:
     """The process that started this one."""
     stat = _stat(pid)
-    assert stat is not None
+    if stat is None:
+        raise ProcessLookupError(pid)
     return int(stat[_PARENT])
 
 

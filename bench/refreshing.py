@@ -51,7 +51,7 @@ class Walk:
 
 def walk(sql: Sql, *, floor: bool, sessions: int, chosen: int | None = None) -> Walk:
     """Over seeded sessions in no order, as life has it; over ``chosen`` of them if so many."""
-    numbers = random.Random(2).sample(range(sessions), chosen or sessions)
+    numbers = random.Random(2).sample(range(sessions), chosen or sessions)  # noqa: S311 an order, no secret
     issue = seeds.floor_credential if floor else seeds.credential
     table = "floor_sessions" if floor else "sessions"
     return Walk([issue(number) for number in numbers], lambda: seeds.age(sql, table))
@@ -117,7 +117,7 @@ def refresh(place: Ground, plan: Plan, *, workers: int) -> dict[str, Any]:
         one = closing.enter_context(
             bare(place, "bench.floor:app", workers=workers, BENCH_DATABASE=theirs.url)
         )
-        other = closing.enter_context(authsvc(place, ours, workers=workers, **more))
+        other = closing.enter_context(authsvc(place, ours, workers=workers, more=more))
         sides = (
             floor_side(one, walks[0], seconds=plan.seconds, count=count),
             authsvc_side(other, walks[1], seconds=plan.seconds, count=count),

@@ -21,6 +21,7 @@ from tests.live import SECRET, Server, free_port, start
 from tests.servers import start_postgres
 
 AUTH, SPA, AUDIENCE = "https://auth.example.com", "https://app.example.com", "orders-api"
+NOTHING: Mapping[str, str] = {}
 FREELY = "100000000"  # calls a minute: limits on addresses are no subject here
 
 
@@ -39,7 +40,8 @@ class Ground:
         """A fresh database with authsvc's tables."""
         if self.postgres is not None:
             return Sql(self.postgres.create_migrated())
-        assert self.template is not None
+        if self.template is None:
+            raise ValueError("no database to copy")
         return Sql(self.template.copy_to(self.directory / f"{uuid.uuid4().hex}.db"))
 
     def bare(self) -> Sql:
@@ -96,7 +98,9 @@ class Serving:
         return self.server.process.pid
 
 
-def settings(sql: Sql, *, port: int, management: int, **more: str) -> dict[str, str]:
+def settings(
+    sql: Sql, *, port: int, management: int, more: Mapping[str, str] = NOTHING
+) -> dict[str, str]:
     """The environment of an ``authsvc serve`` as a small company has it, limits raised."""
     limits = ("sign_in", "verify", "refresh", "read", "public", "both")
     values = {
@@ -112,14 +116,23 @@ def settings(sql: Sql, *, port: int, management: int, **more: str) -> dict[str, 
         "management__port": str(management),
         **{f"limits__{name}": FREELY for name in limits},
     }
-    return {f"AUTHSVC_{name.upper()}": value for name, value in (values | more).items()}
+    return {f"AUTHSVC_{name.upper()}": value for name, value in {**values, **more}.items()}
 
 
 @contextmanager
-def authsvc(place: Ground, sql: Sql, *, workers: int = 1, **more: str) -> Iterator[Serving]:
-    """``authsvc serve`` on a migrated database."""
-    port, management = free_port(), free_port()
-    environ = settings(sql, port=port, management=management, workers=str(workers), **more)
+def authsvc(
+    place: Ground,
+    sql: Sql,
+    *,
+    workers: int = 1,
+    port: int | None = None,
+    more: Mapping[str, str] = NOTHING,
+) -> Iterator[Serving]:
+    """``authsvc serve`` on a migrated database; on a free port unless one is named."""
+    port, management = port or free_port(), free_port()
+    environ = settings(
+        sql, port=port, management=management, more={**more, "workers": str(workers)}
+    )
     private = f"http://127.0.0.1:{management}"
     with pinned(place.cores.server if workers == 1 else frozenset()):
         server = start(
@@ -154,7 +167,7 @@ def uvicorn(app: str, *, port: int, directory: Path, workers: int = 1, **environ
     return Server(f"http://127.0.0.1:{port}", process, log)
 
 
-def _clean() -> Mapping[str, str]:
+def _clean() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("AUTHSVC_")}
 
 
