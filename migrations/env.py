@@ -6,6 +6,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy.engine import Connection
 
+from authsvc.platform.db.online import STATEMENT_LOCK, set_lock_timeout
 from authsvc.platform.db.types import Instant, PublicId, Words
 from authsvc.tables import metadata
 
@@ -44,12 +45,16 @@ def run(connection: Connection) -> None:
 
 def write_sql() -> None:
     """Write the statements out instead of running them: ``authsvc migrate sql``."""
+    dialect = context.config.attributes["dialect"]
     context.configure(
-        dialect_name=context.config.attributes["dialect"],
+        dialect_name=dialect,
         target_metadata=metadata,
         literal_binds=True,
         transactional_ddl=True,
+        transaction_per_migration=dialect == "postgresql",
     )
+    if dialect == "postgresql":
+        context.get_context().impl.static_output(f"{set_lock_timeout(STATEMENT_LOCK)};")
     with context.begin_transaction():
         context.run_migrations()
 

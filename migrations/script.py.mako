@@ -10,6 +10,8 @@ revision: str = ${repr(up_revision)}
 down_revision: str | None = ${repr(down_revision)}
 branch_labels: str | Sequence[str] | None = ${repr(branch_labels)}
 depends_on: str | Sequence[str] | None = ${repr(depends_on)}
+release: str = ${repr(config.attributes["release"])}  # ships in this version first
+contract: str | None = None  # takes away: since which step, of an earlier release, nothing needs it
 
 
 def upgrade() -> None:

@@ -28,6 +28,8 @@ def status() -> None:
             ("waiting", ", ".join(found.pending) or "nothing"),
         ]
     )
+    if found.is_ahead:
+        typer.echo(_ahead(found))
     if found.pending:
         raise typer.Exit(FAILED)
 
@@ -38,8 +40,8 @@ def up() -> None:
     with needs_database():
         for name in migrate.status(_url()).pending:
             typer.echo(f"→ {name}")
-        migrate.upgrade(_url())
-    typer.echo("The tables are up to date.")
+        found = migrate.upgrade(_url(), tell=typer.echo)
+    typer.echo(_ahead(found) if found.is_ahead else "The tables are up to date.")
 
 
 @app.command()
@@ -47,6 +49,13 @@ def sql() -> None:
     """Print the statements of the waiting migrations instead of running them."""
     with needs_database():
         typer.echo(migrate.sql(_url()))
+
+
+def _ahead(found: migrate.Status) -> str:
+    return (
+        f"The tables are newer ({found.current}) than this version knows ({found.head});"
+        " they are left as they are."
+    )
 
 
 def _url() -> str:

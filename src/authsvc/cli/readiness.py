@@ -27,6 +27,7 @@ class Watch:
     monotonic: Callable[[], float] = time.monotonic
     _seen_at: float | None = field(default=None)
     _migrated: bool = field(default=False)
+    _ahead: bool = field(default=False)
 
     def started(self) -> bool:
         """Whether tables and keys were there and requests are taken."""
@@ -42,10 +43,13 @@ class Watch:
         warnings = [] if answers else ["database_url: the database does not answer"]
         if not await self._store_answers():
             warnings.append("redis_url: the store does not answer, so nobody can sign in")
+        migrated = await self._is_migrated()
+        if self._ahead:
+            warnings.append("the tables are newer than this version: meant for one version only")
         checks = {
             "serving": self.is_serving(),
             "database": recently,
-            "migrations": await self._is_migrated(),
+            "migrations": migrated,
             "signing_key": self.services.signing.is_ready,
         }
         return Readiness(checks=checks, warnings=tuple(warnings))
@@ -71,7 +75,9 @@ class Watch:
         if not self._migrated:
             url = self.services.ground.settings.database_url.get_secret_value()
             try:
-                self._migrated = (await asyncio.to_thread(status, url)).is_current
+                found = await asyncio.to_thread(status, url)
             except (SQLAlchemyError, OSError):  # not proven, so not ready
                 return False
+            # Newer tables serve the version before: expand, then contract (docs/adr/0006).
+            self._migrated, self._ahead = found.is_current, found.is_ahead
         return self._migrated

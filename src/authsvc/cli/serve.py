@@ -37,11 +37,15 @@ def serve(
     ):
         if migrate:
             with needs_database():
-                upgrade(found.database_url.get_secret_value())
+                upgrade(found.database_url.get_secret_value(), tell=_tell)
         if found.workers == 1:
             process(public, management)
         else:
             supervise(found.workers, public, management)
+
+
+def _tell(sentence: str) -> None:
+    typer.echo(f"authsvc serve: {sentence}", err=True)
 
 
 def refuse_unsafe(found: Settings, *, command: str) -> None:

@@ -1,16 +1,23 @@
-"""Bring a database to the newest schema, one process at a time.
+"""Bring a database to the newest schema, one process at a time, beside those that serve.
 
 Replicas that start together queue on a lock: the first one migrates, the others find nothing
-left to do. Every function here runs an event loop of its own, so call it from a thread that has
-none, ``asyncio.to_thread(upgrade, url)`` for example.
+left to do. A step that meets a locked table gives way to the requests behind it and tries again.
+Tables that are newer than this code are left alone: a newer version runs, or ran, beside it, and
+the version before must go on (docs/adr/0006).
+
+Every function here runs an event loop of its own, so call it from a thread that has none,
+``asyncio.to_thread(upgrade, url)`` for example. Spec: security.md C62.
 """
 
 import asyncio
 import io
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from random import SystemRandom
 from typing import Any, TypeVar
 
 from alembic import command
@@ -19,29 +26,41 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import NullPool, event, text
 from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from authsvc.platform.db.engine import POSTGRESQL, SQLITE, async_url
+from authsvc.platform.db.online import STATEMENT_LOCK, lock_met
 
 LOCK_KEY = 0x61757468737663  # "authsvc"
-LOCK_WAIT = 60.0  # seconds for another replica's migrations
-STATEMENT_LOCK = 3.0  # seconds a migration may wait for a table that requests are using
+LOCK_WAIT = 60.0  # seconds for another replica's migrations, and for a table in use
+SQLITE_LOCK = 5.0  # seconds of one try to become SQLite's writer
 _PAUSE = 0.1
+_BREATH = (0.5, 1.5)  # seconds between two tries, in which whoever queued behind us goes on
+
+_HELD = (
+    "somebody has held {} for a minute, a backup or a forgotten transaction;"
+    " nothing is lost, try again when it has ended"
+)
 
 Answer = TypeVar("Answer")
 
 
 class MigrationsBusy(RuntimeError):
-    """Another process holds the migration lock for longer than we wait."""
+    """Somebody holds the migration lock, or a table, for longer than we wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where the database stands and what is left to do, oldest step first."""
+    """Where the database stands and what is left to do, oldest step first.
+
+    ``is_ahead``: the database has been where this code does not know its way.
+    """
 
     current: str | None
     head: str | None
     pending: tuple[str, ...]
+    is_ahead: bool = False
 
     @property
     def is_current(self) -> bool:
@@ -49,12 +68,13 @@ class Status:
         return not self.pending
 
 
-def upgrade(database_url: str) -> None:
-    """Bring the database to the newest schema.
+def upgrade(database_url: str, *, tell: Callable[[str], None] | None = None) -> Status:
+    """Bring the database to the newest schema; where it stood before.
 
-    Raises MigrationsBusy when another process does not finish within LOCK_WAIT seconds.
+    A database that is ahead of this code is left as it is. ``tell`` hears what is waited for.
+    Raises MigrationsBusy when others do not let go within LOCK_WAIT seconds.
     """
-    _under_lock(database_url, lambda connection: command.upgrade(_config(connection), "head"))
+    return _under_lock(database_url, _upgrade, tell or (lambda _: None))
 
 
 def status(database_url: str) -> Status:
@@ -86,9 +106,9 @@ def revise(database_url: str, *, message: str) -> None:
     number = 1 + sum(1 for _ in _scripts().walk_revisions())
 
     def write(connection: Connection) -> None:
-        command.revision(
-            _config(connection), message=message, autogenerate=True, rev_id=f"{number:04}"
-        )
+        config = _config(connection)
+        config.attributes["release"] = version("authsvc")
+        command.revision(config, message=message, autogenerate=True, rev_id=f"{number:04}")
 
     _without_lock(database_url, write)
 
@@ -117,19 +137,52 @@ def _status(connection: Connection) -> Status:
     scripts = _scripts()
     current = MigrationContext.configure(connection).get_current_revision()
     head = scripts.get_current_head()
+    if current is not None and all(current != step.revision for step in scripts.walk_revisions()):
+        return Status(current, head, pending=(), is_ahead=True)
     steps = [step.revision for step in scripts.iterate_revisions(head, current or "base")]
     return Status(current, head, pending=tuple(reversed(steps)))
 
 
-def _under_lock(database_url: str, work: Callable[[Connection], None]) -> None:
-    async def run() -> None:
+def _upgrade(connection: Connection) -> Status:
+    found = _status(connection)
+    connection.rollback()  # Alembic commits only the transactions that it began
+    if found.pending:
+        command.upgrade(_config(connection), "head")
+    return found
+
+
+def _under_lock(
+    database_url: str, work: Callable[[Connection], Answer], tell: Callable[[str], None]
+) -> Answer:
+    async def run() -> Answer:
         async with _connection(database_url, writing=True) as connection:
             if connection.dialect.name == POSTGRESQL:
                 await _wait_for_lock(connection)
             # On SQLite the migration is one BEGIN IMMEDIATE transaction, which is the lock.
-            await connection.run_sync(work)
+            return await _patiently(connection, work, tell)
 
-    asyncio.run(run())
+    return asyncio.run(run())
+
+
+async def _patiently(
+    connection: AsyncConnection, work: Callable[[Connection], Answer], tell: Callable[[str], None]
+) -> Answer:
+    """The answer of work that is begun again when it meets a lock; raises MigrationsBusy."""
+    # All of the step again, not the statement: a step that waits must not keep what it has.
+    due, attempt = time.monotonic() + LOCK_WAIT, 1
+    while True:
+        try:
+            return await connection.run_sync(work)
+        except DBAPIError as error:
+            await connection.rollback()
+            locked = lock_met(error)
+            if locked is None:
+                raise
+            if time.monotonic() > due:
+                raise MigrationsBusy(_HELD.format(locked)) from error
+        attempt += 1
+        tell(f"waiting for a lock on {locked}, attempt {attempt}")
+        await asyncio.sleep(SystemRandom().uniform(*_BREATH))
 
 
 def _without_lock(database_url: str, work: Callable[[Connection], Answer]) -> Answer:
@@ -156,6 +209,7 @@ def _postgresql(url: str) -> AsyncEngine:
     server_settings = {
         "application_name": "authsvc migrations",
         "lock_timeout": str(int(STATEMENT_LOCK * 1000)),
+        "statement_timeout": "0",  # an index takes its time; a role may have set less
         "timezone": "UTC",
     }
     return create_async_engine(
@@ -178,7 +232,7 @@ async def _wait_for_lock(connection: AsyncConnection) -> None:
 
 def _sqlite(url: str, *, writing: bool) -> AsyncEngine:
     engine = create_async_engine(
-        url, poolclass=NullPool, connect_args={"isolation_level": None, "timeout": LOCK_WAIT}
+        url, poolclass=NullPool, connect_args={"isolation_level": None, "timeout": SQLITE_LOCK}
     )
     if writing:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
