@@ -16,7 +16,8 @@ from sqlalchemy.engine import make_url
 from authsvc.kernel.errors import Code, Refusal
 from authsvc.platform.db.engine import AWAY, Database
 
-_LOST = (OSError, TimeoutError, asyncpg.InterfaceError)
+# InternalClientError: the server died in the middle of an answer to whoever had the connection.
+_LOST = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _TRIES = 2
 
 
