@@ -22,6 +22,7 @@ from tests.mail import smtp_inbox
 from tests.scale import PARALLEL, RESTARTS, pick, report, within
 from tests.servers import PostgresProcess, own_postgres
 
+CLIENTS = pick(ci=8, soak=PARALLEL)
 DEADLINE = 5.0
 STOPS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 LATE_MAIL = 5.0  # seconds; whose claim was lost with the database comes when its lease ends
@@ -214,11 +215,11 @@ class Restarts:
 
     async def run(self) -> None:
         """All restarts, each after everybody has got through once more."""
+        await _all_live(self.clients)
         for number in range(RESTARTS):
-            await _all_live(self.clients)
             refused = len(self.journal.refusals)
             await asyncio.to_thread(self._stop, list(STOPS.values())[number % len(STOPS)])
-            await until(lambda: len(self.journal.refusals) >= refused + PARALLEL)  # noqa: B023
+            await until(lambda: len(self.journal.refusals) >= refused + CLIENTS)  # noqa: B023
             await asyncio.to_thread(self._start)
             up = time.monotonic()
             await _all_live(self.clients)
@@ -249,7 +250,7 @@ async def test_restarts_under_load_lose_and_double_nothing(
             async with service.town() as town:
                 journal = Journal()
                 clients = await asyncio.gather(
-                    *(_client(town, journal, number) for number in range(PARALLEL))
+                    *(_client(town, journal, number) for number in range(CLIENTS))
                 )
                 memory, restarts = FromMemory(service, journal), Restarts(server, journal, clients)
                 await _under_load(town, clients, memory, restarts)
@@ -318,7 +319,7 @@ async def _lost(service: Service, town: Town, journal: Journal) -> list[str]:
         tried = journal.attempted[session]
         if names[to_uuid(session, prefix=SESSION)] not in tried[tried.index(name) :]:
             found.append(f"name of {session}")
-    for session, credential in list(journal.signed_out.items())[-PARALLEL:]:
+    for session, credential in list(journal.signed_out.items())[-CLIENTS:]:
         browser = await town.browser()
         browser.http.cookies.set("authsvc_rt", credential, domain="127.0.0.1")
         if (await browser.resume())["next"] != "sign_in":

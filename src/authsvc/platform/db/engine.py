@@ -10,6 +10,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from authsvc.kernel.errors import Code, Refusal
+
 SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
 # SQLSTATE classes of a PostgreSQL that cannot serve us now: connection, unknown database,
@@ -28,14 +30,40 @@ class DatabaseSettings(BaseModel):
     pool: int = Field(default=10, ge=1, le=100, description="connections of one process")
 
 
+@dataclass(slots=True)
+class WriterQueue:
+    """SQLite has one writer: ours queue here, fairly, instead of polling a file lock.
+
+    Whoever stands here for ``patience`` seconds is refused as store_unavailable: the wait for
+    another process's lock may still follow, and both must end within a request's deadline.
+    """
+
+    patience: float = 1.5
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def __aenter__(self) -> None:
+        try:
+            async with asyncio.timeout(self.patience):
+                await self._lock.acquire()
+        except TimeoutError as error:
+            log = "database: the queue of writers stands still"
+            raise Refusal(Code.STORE_UNAVAILABLE, log=log) from error
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def locked(self) -> bool:
+        """Whether somebody writes."""
+        return self._lock.locked()
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """An engine and which of the two databases it speaks to."""
 
     engine: AsyncEngine
     dialect: str
-    # SQLite has one writer: its writers queue here, fairly, instead of polling a file lock.
-    writer: asyncio.Lock = field(default_factory=asyncio.Lock)
+    writer: WriterQueue = field(default_factory=WriterQueue)
 
     @property
     def is_sqlite(self) -> bool:
