@@ -1,6 +1,7 @@
 """Migrations of versions to come, written beside a copy of those that there are."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
 
@@ -8,6 +9,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from authsvc.platform.db.migrate import directory
+from tests.live import SECRET
 
 _STEP = '''"""A step of a version to come."""
 
@@ -32,7 +34,6 @@ class Chain:
     def __init__(self, at: Path) -> None:
         shutil.copytree(directory(), at, ignore=shutil.ignore_patterns("__pycache__"))
         self.at = at
-        self.released = self.newest
 
     @property
     def scripts(self) -> ScriptDirectory:
@@ -63,3 +64,31 @@ class Chain:
         )
         (self.at / "versions" / f"{revision}_to_come.py").write_text(step, encoding="utf-8")
         return revision
+
+
+@dataclass(frozen=True, slots=True)
+class NextVersion:
+    """The service as it will be: this code, and more migrations.
+
+    ``environ`` makes ``python -m authsvc.cli.main`` run it.
+    """
+
+    chain: Chain
+    environ: dict[str, str]
+
+
+def next_version(at: Path) -> NextVersion:
+    """A tree of its own for the version after this one."""
+    package = directory().parent / "src" / "authsvc"
+    shutil.copytree(package, at / "authsvc", ignore=shutil.ignore_patterns("__pycache__"))
+    chain = Chain(at / "authsvc" / "migrations")
+    return NextVersion(chain, {"PYTHONPATH": str(at), "PYTHONDONTWRITEBYTECODE": "1"})
+
+
+def settings(database_url: str) -> dict[str, str]:
+    """The environment of a command that needs no more than the database."""
+    return {
+        "AUTHSVC_PUBLIC_URL": "https://auth.example.com",
+        "AUTHSVC_DATABASE_URL": database_url,
+        "AUTHSVC_SECRET_KEY": SECRET,
+    }

@@ -34,7 +34,7 @@ from authsvc.platform.db.online import STATEMENT_LOCK, lock_met
 
 LOCK_KEY = 0x61757468737663  # "authsvc"
 LOCK_WAIT = 60.0  # seconds for another replica's migrations, and for a table in use
-SQLITE_LOCK = 5.0  # seconds of one try to become SQLite's writer
+SQLITE_LOCK = 2.0  # seconds of one try to become SQLite's writer
 _PAUSE = 0.1
 _BREATH = (0.5, 1.5)  # seconds between two tries, in which whoever queued behind us goes on
 
