@@ -34,12 +34,9 @@ def mac(key: bytes, *fields: str | bytes) -> bytes:
 
     Spec: RFC 2104; security.md C67.
     """
-    state = hmac.new(key, digestmod=hashlib.sha256)
-    for field in fields:
-        raw = field.encode() if isinstance(field, str) else field
-        state.update(len(raw).to_bytes(8, "big"))
-        state.update(raw)
-    return state.digest()
+    raws = [field.encode() if isinstance(field, str) else field for field in fields]
+    whole = b"".join([len(raw).to_bytes(8, "big") + raw for raw in raws])
+    return hmac.digest(key, whole, "sha256")
 
 
 def same(left: bytes, right: bytes) -> bool:
