@@ -28,7 +28,7 @@ from authsvc.notify.dispatch import Dispatch, backoff
 from authsvc.notify.messages import Asked, Message, notice, probe, sign_in
 from authsvc.notify.messages import invite as invite_message
 from authsvc.notify.render import Renderer
-from authsvc.notify.service import Outbox, place
+from authsvc.notify.service import PAYLOADS, Outbox, place
 from authsvc.notify.settings import MailSettings
 from authsvc.notify.smtp import Envelope, MailPermanent, MailTemporary, SmtpMailer
 from authsvc.notify.tables import OutboxMessage
@@ -216,6 +216,32 @@ async def test_a_delivery_ends_within_its_lease(post: Post) -> None:
 def test_the_schedule_of_waits() -> None:
     waits = [backoff(attempts, jitter=0.0).total_seconds() for attempts in range(1, 13)]
     assert waits == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
+
+
+async def test_a_process_without_the_key_gives_no_message_up(post: Post, inbox: Inbox) -> None:
+    await post.put(message())
+    other = replace(post.dispatch, sealer=Sealer(Keyring.of([b"n" * 32])))
+    assert await other.run_once() == 1
+    row = (await post.rows())[0]
+    assert (row.failed_at, row.last_error) == (None, "temporary")
+    assert inbox.mails == []
+    post.clock.advance(8)
+    assert await post.dispatch.run_once() == 1
+    assert inbox.last(ADDRESS).code == CODE
+
+
+async def test_messages_are_sealed_anew_while_they_are_sent(post: Post, inbox: Inbox) -> None:
+    await post.put(*(message(f"ann{number}@example.com") for number in range(40)))
+    sealer = Sealer(Keyring.of([b"n" * 32, b"k" * 32]))
+    dispatch = replace(post.dispatch, sealer=sealer)
+    sent = asyncio.create_task(dispatch.run_once())
+    resealed = 0
+    while not sent.done():
+        async with post.uow() as tx:
+            resealed += (await PAYLOADS.reseal(tx, sealer, limit=7)).resealed
+    assert (await sent, len(inbox.mails)) == (40, 40)
+    assert resealed > 0
+    assert [row.payload for row in await post.rows()] == [None] * 40
 
 
 async def test_an_expired_link_is_not_sent(post: Post, inbox: Inbox) -> None:

@@ -111,8 +111,9 @@ class Dispatch:
             async with asyncio.timeout(self.within):
                 await self.mailer.send(envelope)
         except Unopenable:
+            # Another process may know the key, or an operator may put it back on the list.
             log.error("mail_unopenable", **words, fix="secret_key: was a key taken off the list?")
-            return "unopenable"
+            return _later(claimed, "unopenable")
         except MailPermanent as error:
             log.warning("mail_refused", **words, error=str(error))
             return f"refused {error}"
