@@ -19,6 +19,7 @@ from tests.live import SECRET, Server, free_port, start
 from tests.mail import Mail
 
 NEVER = 1_000_000  # calls a minute: limits on addresses are no subject here
+PAUSE = 0.05  # seconds between a refusal or lost answer and the next try
 SESSION = "__Host-authsvc_rt"
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -61,6 +62,14 @@ class Visitor:
             for name, morsel in SimpleCookie(line).items():
                 self.cookies[name] = morsel.value
         return Reply(answer.status_code, answer.json() if answer.content else {})
+
+    async def insist(self, process: str, path: str, body: dict[str, Any] | None = None) -> Reply:
+        """The same, asked again while the process says that it cannot serve right now."""
+        while True:
+            reply = await self.post(process, path, body)
+            if reply.status != 503:
+                return reply
+            await asyncio.sleep(PAUSE)
 
     def _headers(self) -> dict[str, str]:
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
@@ -142,25 +151,30 @@ def serve(environ: dict[str, str], directory: Path) -> Server:
 
 @asynccontextmanager
 async def processes(
-    backend: Backend, office: PostOffice, directory: Path, *, count: int, **more: str
+    backend: Backend, directory: Path, *, count: int, **settings: str
 ) -> AsyncIterator[list[Process]]:
     """So many processes on one database and store, without limits on addresses."""
     async with AsyncExitStack() as stack:
-        found: list[Process] = []
-        for _ in range(count):
-            environ = _environ(backend, office, more)
-            server = await asyncio.to_thread(serve, environ, directory)
-            url = f"http://127.0.0.1:{environ['AUTHSVC_LISTEN__PORT']}"
-            found.append(Process(url, environ, directory, server))
-            stack.push_async_callback(asyncio.to_thread, _stop, found[-1])
+        environs = [_environ(backend, settings) for _ in range(count)]
+        found = [await _process(environs[0], directory)]  # it makes the signing keys
+        stack.push_async_callback(stop, found)
+        found += await asyncio.gather(*(_process(environ, directory) for environ in environs[1:]))
         yield found
 
 
-def _stop(process: Process) -> None:
-    process.server.stop()
+async def stop(running: Sequence[Process]) -> None:
+    """SIGTERM for all of them; over when they have ended."""
+    await asyncio.gather(*(asyncio.to_thread(process.server.stop) for process in running))
 
 
-def _environ(backend: Backend, office: PostOffice, more: dict[str, str]) -> dict[str, str]:
+async def _process(environ: dict[str, str], directory: Path) -> Process:
+    server = await asyncio.to_thread(serve, environ, directory)
+    return Process(
+        f"http://127.0.0.1:{environ['AUTHSVC_LISTEN__PORT']}", environ, directory, server
+    )
+
+
+def _environ(backend: Backend, more: dict[str, str]) -> dict[str, str]:
     limits = ("sign_in", "verify", "refresh", "read", "public", "both")
     values = {
         "public_url": AUTH,
@@ -169,7 +183,6 @@ def _environ(backend: Backend, office: PostOffice, more: dict[str, str]) -> dict
         "store__prefix": backend.key_prefix,
         "store__timeout": "5",
         "verify__floor": "0",
-        "mail__smtp_url": office.url,
         "log__level": "warning",
         "listen__port": str(free_port()),
         "management__port": str(free_port()),
@@ -190,7 +203,7 @@ async def connections() -> AsyncIterator[httpx2.AsyncClient]:
 
 async def in_parallel(
     items: Iterable[Item], work: Callable[[Item], Awaitable[Answer]], *, at_once: int
-) -> Sequence[Answer]:
+) -> list[Answer]:
     """The answers of work on each item, so many at a time, in order of their end."""
     queue, answers = iter(items), list[Answer]()
 

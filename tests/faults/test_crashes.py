@@ -18,6 +18,7 @@ import pytest
 
 from tests.databases import Backend, Postgres
 from tests.load import (
+    PAUSE,
     PostOffice,
     Process,
     Reply,
@@ -26,6 +27,7 @@ from tests.load import (
     in_parallel,
     post_office,
     processes,
+    stop,
 )
 from tests.races.rows import age_turns, ask, number
 from tests.scale import CRASHES, KILLS, PARALLEL, REFRESHES, report
@@ -33,7 +35,6 @@ from tests.servers import PostgresProcess, own_postgres
 
 TOGETHER = 3  # processes; while one starts again and one falls, one is there
 PEOPLE = REFRESHES // KILLS  # each refreshes once a round, in two tabs
-PAUSE = 0.05  # seconds between a lost answer and the next try
 OPEN = "sent_at IS NULL AND failed_at IS NULL"
 
 
@@ -132,8 +133,7 @@ class House:
     async def leases_end(self) -> None:
         """A minute passes for messages that a fallen process was sending."""
         await self.all_up()
-        for process in self.processes:
-            await asyncio.to_thread(process.server.stop)
+        await stop(self.processes)
         minute = f"UPDATE outbox SET lease_until = lease_until - 61000000 WHERE {OPEN}"
         await ask(self.backend.database_url, minute)
         await asyncio.to_thread(self.processes[0].start_again)
@@ -145,7 +145,7 @@ async def house(backend: Backend, directory: Path) -> AsyncIterator[House]:
     async with AsyncExitStack() as stack:
         office = await stack.enter_async_context(post_office())
         http = await stack.enter_async_context(connections())
-        running = processes(backend, office, directory, count=TOGETHER)
+        running = processes(backend, directory, count=TOGETHER, mail__smtp_url=office.url)
         found = House(backend, await stack.enter_async_context(running), office, http)
         stack.push_async_callback(found.all_up)
         yield found
