@@ -89,6 +89,7 @@ class PostOffice:
 
     url: str = ""
     ids: dict[str, list[str]] = field(default_factory=dict[str, list[str]])  # Message-ID by address
+    accepted: Callable[[], None] = lambda: None  # done before the sender hears of it
     _waiting: dict[str, "asyncio.Future[Mail]"] = field(
         default_factory=dict[str, "asyncio.Future[Mail]"]
     )
@@ -106,6 +107,7 @@ class PostOffice:
             self.ids.setdefault(address, []).append(str(message["Message-ID"]))
             if not self.mail(address).done():
                 self.mail(address).set_result(Mail((address,), message))
+        self.accepted()
         return "250 kept"
 
 

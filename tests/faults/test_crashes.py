@@ -7,7 +7,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -36,6 +36,7 @@ from tests.servers import PostgresProcess, own_postgres
 TOGETHER = 3  # processes; while one starts again and one falls, one is there
 PEOPLE = REFRESHES // KILLS  # each refreshes once a round, in two tabs
 OPEN = "sent_at IS NULL AND failed_at IS NULL"
+MINUTE = f"UPDATE outbox SET lease_until = lease_until - 61000000 WHERE {OPEN}"  # leases end
 
 
 @dataclass(slots=True)
@@ -134,8 +135,7 @@ class House:
         """A minute passes for messages that a fallen process was sending."""
         await self.all_up()
         await stop(self.processes)
-        minute = f"UPDATE outbox SET lease_until = lease_until - 61000000 WHERE {OPEN}"
-        await ask(self.backend.database_url, minute)
+        await ask(self.backend.database_url, MINUTE)
         await asyncio.to_thread(self.processes[0].start_again)
 
 
@@ -196,6 +196,25 @@ async def test_kills_on_sqlite(two_process_backend: Backend, tmp_path: Path) -> 
         await _live_through(here, None)
 
 
+async def test_a_mail_sent_again_has_its_id(backend: Backend, tmp_path: Path) -> None:
+    """The sender falls after the mail server took the message, before it heard so."""
+    async with post_office() as office, connections() as http:
+        smtp = {"mail__smtp_url": office.url}
+        async with processes(backend, tmp_path, count=1, **smtp) as (process,):
+            office.accepted = process.server.kill
+            visitor = Visitor(http, "ann@example.com")
+            asked = {"email": visitor.address}
+            with suppress(httpx2.TransportError):
+                await visitor.post(process.url, "/v1/sign-in/email", asked)
+            await office.mail(visitor.address)
+            office.accepted = lambda: None
+            await ask(backend.database_url, MINUTE)
+            await asyncio.to_thread(process.start_again)
+            await _outbox_empties(backend.database_url)
+    first, second = office.ids[visitor.address]
+    assert first == second
+
+
 async def _live_through(here: House, database: PostgresProcess | None) -> None:
     await in_parallel(range(PEOPLE), lambda _: here.signs_in(), at_once=PARALLEL)
     begin, newcomers = time.monotonic(), list["asyncio.Task[None]"]()
@@ -252,12 +271,16 @@ async def _nobody_lost(here: House) -> None:
     assert await number(database, "SELECT sum(late_retries) FROM sessions") == 0
 
 
-async def _every_message_came(here: House) -> int:
-    """How often a message came once more, under the id it had before."""
+async def _outbox_empties(database: str) -> None:
     waiting = f"SELECT count(*) FROM outbox WHERE {OPEN}"
     async with asyncio.timeout(60):
-        while await number(here.backend.database_url, waiting):  # noqa: ASYNC110 another process
+        while await number(database, waiting):  # noqa: ASYNC110 another process empties it
             await asyncio.sleep(PAUSE)
+
+
+async def _every_message_came(here: House) -> int:
+    """How often a message came once more, under the id it had before."""
+    await _outbox_empties(here.backend.database_url)
     came = here.office.ids
     assert here.promised <= came.keys(), "lost"
     assert all(len(set(ids)) == 1 for ids in came.values()), "two messages for one request"
