@@ -232,15 +232,17 @@ async def test_a_process_without_the_key_gives_no_message_up(post: Post, inbox: 
 
 async def test_messages_are_sealed_anew_while_they_are_sent(post: Post, inbox: Inbox) -> None:
     await post.put(*(message(f"ann{number}@example.com") for number in range(40)))
-    sealer = Sealer(Keyring.of([b"n" * 32, b"k" * 32]))
-    dispatch = replace(post.dispatch, sealer=sealer)
-    sent = asyncio.create_task(dispatch.run_once())
+    one, other = (
+        Sealer(Keyring.of([key * 32, old * 32])) for key, old in ((b"n", b"k"), (b"k", b"n"))
+    )
+    sent = asyncio.create_task(replace(post.dispatch, sealer=one).run_once())
     resealed = 0
     while not sent.done():
-        async with post.uow() as tx:
-            resealed += (await PAYLOADS.reseal(tx, sealer, limit=7)).resealed
+        for sealer in (one, other):
+            async with post.uow() as tx:
+                resealed += (await PAYLOADS.reseal(tx, sealer, limit=40)).resealed
     assert (await sent, len(inbox.mails)) == (40, 40)
-    assert resealed > 0
+    assert resealed > 40, "nothing was sealed while it was sent"
     assert [row.payload for row in await post.rows()] == [None] * 40
 
 
