@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 
 from tests.architecture.test_routes import LEVELS, PUBLIC
-from tests.faults.processes import Town, Visitor, patiently
+from tests.faults.processes import Town, Visitor, insistently, patiently
 
 Answers = tuple[tuple[int, str | None], ...]
 Call = Callable[[Visitor], Awaitable[httpx2.Response]]
@@ -78,7 +78,7 @@ async def app_at_the_end(town: Town) -> Visitor:
     """An app whose code was right and that has no tokens yet."""
     person = await town.person("app", native=True)
     mail = await person.asks_for_mail()
-    answer = await person.types(mail.code)
+    answer = await insistently(lambda: person.types(mail.code))
     assert answer.status_code == 200, answer.text
     return person
 

@@ -23,10 +23,19 @@ from tests.scale import PARALLEL, RESTARTS, pick, report, within
 from tests.servers import PostgresProcess, own_postgres
 
 CLIENTS = pick(ci=8, soak=PARALLEL)
-DEADLINE = 5.0
+DEADLINE = 5.0  # seconds: for an answer, and to be normal again
 STOPS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 LATE_MAIL = 5.0  # seconds; whose claim was lost with the database comes when its lease ends
 Call = Callable[[], Awaitable[httpx2.Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A 503: when it was asked for, when it came, and its words."""
+
+    began: float
+    ended: float
+    words: str
 
 
 @dataclass
@@ -37,7 +46,7 @@ class Journal:
     signed_out: dict[str, str] = field(default_factory=dict[str, str])  # credential by session
     names: dict[str, str] = field(default_factory=dict[str, str])  # acknowledged last, by session
     attempted: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    refusals: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+    refusals: list[Refused] = field(default_factory=list[Refused])
     answers: dict[str, int] = field(default_factory=dict[str, int])
     slowest: float = 0.0
     unsettled: int = 0  # refused, yet done: the answer was lost
@@ -53,7 +62,7 @@ class Journal:
         status, code = told(answer)
         if status == 503:
             assert code in ("store_unavailable", "busy"), answer.text
-            self.refusals.append((began, ended))
+            self.refusals.append(Refused(began, ended, f"{what}: {answer.text}"))
             return None
         assert status < 500, answer.text
         self.answers[what] = self.answers.get(what, 0) + 1
@@ -223,9 +232,9 @@ class Restarts:
             await asyncio.to_thread(self._start)
             up = time.monotonic()
             await _all_live(self.clients)
-            last = max(ended for _, ended in self.journal.refusals)
+            last = max(refused.ended for refused in self.journal.refusals)
             self.normal.append(max(0.0, last - up))
-            late = [began - up for began, _ in self.journal.refusals if began > up + within(5)]
+            late = [r.words for r in self.journal.refusals if r.began > up + within(DEADLINE)]
             assert late == []
 
     def _stop(self, how: signal.Signals) -> None:
@@ -245,7 +254,7 @@ async def test_restarts_under_load_lose_and_double_nothing(
         url = await asyncio.to_thread(Postgres(server.url).create_migrated)
         backend = Backend("postgres-redis", url, redis_server.url, key_prefix)
         grace = pick(ci=2, soak=10)
-        more = {"store__timeout": 2, "sessions__grace": grace, "log__level": "warning"}
+        more = {"store__timeout": 5, "sessions__grace": grace, "log__level": "warning"}
         with serving(backend, inbox, tmp_path, processes=2, **more) as service:
             async with service.town() as town:
                 journal = Journal()
@@ -353,7 +362,7 @@ async def test_a_locked_sqlite_refuses_writes_and_is_normal_afterwards(
     url = sqlite_template.copy_to(file)
     backend = Backend("sqlite-redis", url, redis_server.url, key_prefix)
     with smtp_inbox() as inbox:
-        more = {"store__timeout": 2, "log__level": "warning"}
+        more = {"store__timeout": 5, "log__level": "warning"}
         with serving(backend, inbox, tmp_path, processes=2, **more) as service:
             async with service.town() as town:
                 journal = Journal()
@@ -391,6 +400,6 @@ async def _locked(file: Path, clients: list[Client], journal: Journal) -> float:
         other.execute("ROLLBACK")
     released = time.monotonic()
     await _all_live(clients)
-    normal = max(0.0, max(ended for _, ended in journal.refusals) - released)
+    normal = max(0.0, max(refusal.ended for refusal in journal.refusals) - released)
     assert normal < within(DEADLINE)
     return normal
