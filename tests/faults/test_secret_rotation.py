@@ -34,7 +34,7 @@ from tests.scale import pick, report
 
 OLD = "k3UoFz7rXn5tQw9yBd1eGh4jLm6pRs8vKx2zCa0uEi0"
 NEW = "q8WvT2mXc6RzJ4bHn0sLd7yFgK1pEu5aV9xQo3iBtMw"
-PAUSE = pick(ci=0.2, soak=0.02)  # between two requests of a visitor: others work here too
+PAUSE = pick(ci=0.4, soak=0.02)  # between two requests of a visitor: others work here too
 GRACE = 1  # seconds: a session turns as often as settings allow
 VISITORS = pick(ci=4, soak=40)
 WAITING = pick(ci=105, soak=5_000)  # mails that wait while their key is replaced
@@ -218,8 +218,8 @@ async def stage(two_process_backend: Backend, tmp_path: Path) -> AsyncIterator[S
         post_office() as office,
         connections() as http,
         processes(
-            two_process_backend, office, tmp_path, count=2, secret_key=json.dumps([OLD]),
-            sessions__grace=str(GRACE), log__level="info",
+            two_process_backend, tmp_path, count=2, mail__smtp_url=office.url,
+            secret_key=json.dumps([OLD]), sessions__grace=str(GRACE), log__level="info",
         ) as running,
     ):  # fmt: skip
         balancer = Balancer(running, {process.url for process in running})
