@@ -1,6 +1,11 @@
 """Migrations of versions to come, written beside a copy of those that there are."""
 
+import asyncio
+import os
 import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
@@ -80,15 +85,46 @@ class NextVersion:
 def next_version(at: Path) -> NextVersion:
     """A tree of its own for the version after this one."""
     package = directory().parent / "src" / "authsvc"
-    shutil.copytree(package, at / "authsvc", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(package, at / "authsvc")  # compiled files too: it starts as fast
     chain = Chain(at / "authsvc" / "migrations")
-    return NextVersion(chain, {"PYTHONPATH": str(at), "PYTHONDONTWRITEBYTECODE": "1"})
+    return NextVersion(chain, {"PYTHONPATH": str(at)})
 
 
-def settings(database_url: str) -> dict[str, str]:
-    """The environment of a command that needs no more than the database."""
+def _settings(database_url: str) -> dict[str, str]:
     return {
         "AUTHSVC_PUBLIC_URL": "https://auth.example.com",
         "AUTHSVC_DATABASE_URL": database_url,
         "AUTHSVC_SECRET_KEY": SECRET,
     }
+
+
+async def started(coming: NextVersion, url: str, command: str) -> asyncio.subprocess.Process:
+    """``authsvc migrate <command>`` of the next version."""
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("AUTHSVC_")}
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "authsvc.cli.main", "migrate", command),
+        env=environ | coming.environ | _settings(url),
+        stdout=asyncio.subprocess.PIPE,
+    )
+
+
+@asynccontextmanager
+async def migrating(coming: NextVersion, url: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """``authsvc migrate up`` of the next version, which has ended well after the block."""
+    process = await started(coming, url, "up")
+    try:
+        yield process
+        said, _ = await process.communicate()
+        assert process.returncode == 0, said
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def hears(process: asyncio.subprocess.Process, sentence: str) -> None:
+    """Until it says so."""
+    assert process.stdout is not None
+    async with asyncio.timeout(30):
+        while (line := await process.stdout.readline()) != f"{sentence}\n".encode():
+            assert line, f"it never said: {sentence}"

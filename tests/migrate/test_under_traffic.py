@@ -1,9 +1,7 @@
 """Migrations beside requests: who waits for a table gives way. Spec: security.md C62."""
 
 import asyncio
-import os
 import sqlite3
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -20,7 +18,7 @@ from authsvc.platform.db.online import STATEMENT_LOCK
 from authsvc.settings import Settings
 from tests.databases import Backend, Postgres
 from tests.live import SECRET
-from tests.migrate.chains import NextVersion, next_version, settings
+from tests.migrate.chains import NextVersion, hears, migrating, next_version, started
 from tests.races.rows import ask
 from tests.scale import within
 
@@ -35,38 +33,6 @@ VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('ix_user
 def coming(tmp_path: Path) -> NextVersion:
     """The next version, without a migration yet."""
     return next_version(tmp_path / "next")
-
-
-async def started(coming: NextVersion, url: str, command: str) -> asyncio.subprocess.Process:
-    """``authsvc migrate <command>`` of the next version."""
-    environ = {key: value for key, value in os.environ.items() if not key.startswith("AUTHSVC_")}
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "authsvc.cli.main", "migrate", command),
-        env=environ | coming.environ | settings(url),
-        stdout=asyncio.subprocess.PIPE,
-    )
-
-
-@asynccontextmanager
-async def migrating(coming: NextVersion, url: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """``authsvc migrate up`` of the next version, which has ended well after the block."""
-    process = await started(coming, url, "up")
-    try:
-        yield process
-        said, _ = await process.communicate()
-        assert process.returncode == 0, said
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-async def hears(process: asyncio.subprocess.Process, sentence: str) -> None:
-    """Until it says so."""
-    assert process.stdout is not None
-    async with asyncio.timeout(30):
-        while (line := await process.stdout.readline()) != f"{sentence}\n".encode():
-            assert line, f"it never said: {sentence}"
 
 
 @dataclass(slots=True)
