@@ -157,10 +157,10 @@ async def processes(
 ) -> AsyncIterator[list[Process]]:
     """So many processes on one database and store, without limits on addresses."""
     async with AsyncExitStack() as stack:
-        environs = [_environ(backend, settings) for _ in range(count)]
-        found = [await _process(environs[0], directory)]  # it makes the signing keys
+        found: list[Process] = []
         stack.push_async_callback(stop, found)
-        found += await asyncio.gather(*(_process(environ, directory) for environ in environs[1:]))
+        for _ in range(count):
+            found.append(await _process(_environ(backend, settings), directory))  # noqa: PERF401 each one started is stopped
         yield found
 
 
