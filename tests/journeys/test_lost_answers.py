@@ -11,7 +11,7 @@ from authsvc.account.idempotency import UNDER_WAY, Idempotency
 from authsvc.kernel.clock import FrozenClock
 from authsvc.kernel.errors import Code, Refusal
 from authsvc.platform.ephemeral.memory import MemoryStore
-from tests.actors import CHROME, Person
+from tests.actors import CHROME, Browser, Person
 from tests.journeys.conftest import Stage, ann, changes, inbox, logs, stage
 
 __all__ = ["ann", "changes", "inbox", "logs", "stage"]
@@ -119,18 +119,12 @@ async def test_parallel_sign_outs_everywhere_never_wait_for_each_other(
 
 
 async def test_a_flow_put_back_is_exchanged_once(stage: Stage) -> None:
-    app = await stage.browser(origin=None)
-    started = await app.post("/v1/sign-in/email", {"email": "ann@example.com", "client_id": "cli"})
-    flow = started.json()["flow"]
-    await stage.deliver()
-    code = stage.inbox.last_link("ann@example.com").code
+    app, flow, code = await asking_app(stage)
     await app.post("/v1/sign-in/email/code", {"code": code, "flow_token": flow["token"]})
-    key = f"flow:{flow['id']}"
-    found = await stage.services.ground.store.get(key)
-    assert found is not None
+    before = await record_of(stage, flow["id"])
     exchange = {"grant": "flow", "client_id": "cli", "flow_token": flow["token"]}
     assert (await app.post("/v1/token", exchange)).status_code == 200
-    await put_back(stage, (key, found.value))
+    await put_back(stage, before)
     again = await app.post("/v1/token", exchange)
     assert (again.status_code, again.json()["code"]) == (410, "flow_expired")
 
@@ -160,3 +154,40 @@ async def test_a_request_that_died_blocks_its_key_for_seconds_only() -> None:
     assert await idempotency.once("k-1", work=works, **asked) == 1
     assert calls == [1]
     dead.cancel()
+
+
+async def test_an_app_finds_its_session_when_the_record_missed_it(stage: Stage) -> None:
+    app, flow, code = await asking_app(stage)
+    before = await record_of(stage, flow["id"])
+    await app.post("/v1/sign-in/email/code", {"code": code, "flow_token": flow["token"]})
+    await put_back(stage, before)
+    exchange = {"grant": "flow", "client_id": "cli", "flow_token": flow["token"]}
+    assert (await app.post("/v1/token", exchange)).status_code == 200
+
+
+async def test_an_app_finds_no_session_that_was_opened_elsewhere(stage: Stage) -> None:
+    app, flow, code = await asking_app(stage)
+    before = await record_of(stage, flow["id"])
+    token = stage.inbox.last_link("ann@example.com").token
+    elsewhere = await stage.browser()
+    typed = {"token": token, "here": True, "code": code}
+    assert (await elsewhere.post("/v1/sign-in/link/confirm", typed)).is_success
+    await put_back(stage, before)
+    exchange = {"grant": "flow", "client_id": "cli", "flow_token": flow["token"]}
+    refused = await app.post("/v1/token", exchange)
+    assert (refused.status_code, refused.json()["code"]) == (409, "flow_step_mismatch")
+
+
+async def asking_app(stage: Stage) -> tuple[Browser, dict[str, Any], str]:
+    """A native app that has asked for a message, its flow, and the code that came."""
+    app = await stage.browser(origin=None)
+    started = await app.post("/v1/sign-in/email", {"email": "ann@example.com", "client_id": "cli"})
+    await stage.deliver()
+    return app, started.json()["flow"], stage.inbox.last_link("ann@example.com").code
+
+
+async def record_of(stage: Stage, flow_id: str) -> tuple[str, bytes]:
+    key = f"flow:{flow_id}"
+    found = await stage.services.ground.store.get(key)
+    assert found is not None
+    return key, found.value

@@ -181,6 +181,12 @@ async def owner(tx: Tx, session_id: str) -> str | None:
     return (await tx.session.execute(statement)).scalar_one_or_none()
 
 
+async def of_flow(tx: Tx, flow_id: str, *, client_id: str) -> str | None:
+    """The session that a flow opened for a client, living or over."""
+    statement = select(Session.id).where(Session.flow_id == flow_id, Session.client_id == client_id)
+    return (await tx.session.execute(statement)).scalar_one_or_none()
+
+
 async def other_browsers(tx: Tx, *, user_id: str, session_id: str) -> set[str]:
     """The browser families of the person's other sessions, living or over."""
     statement = select(Session.browser).where(Session.user_id == user_id, Session.id != session_id)

@@ -147,6 +147,13 @@ class Sessions:
         """Whose session this is, living or over; None when there is none."""
         return await repo.owner(tx, session_id) if is_id(session_id, prefix=SESSION) else None
 
+    async def of_flow(self, tx: Tx, flow_id: str, *, client_id: str) -> str | None:
+        """The session that a flow opened for this client; None when it opened none for it.
+
+        A link pressed in another browser opens the flow's session there, for another client.
+        """
+        return await repo.of_flow(tx, flow_id, client_id=client_id)
+
     async def revoke(self, tx: Tx, session_id: str, *, user_id: str, reason: str) -> bool:
         """End one session of this person; False when it is not theirs or over already."""
         if not is_id(session_id, prefix=SESSION):

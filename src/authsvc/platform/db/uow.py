@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from asyncpg import InternalClientError  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -74,7 +75,9 @@ class UnitOfWork:
             ) from error
         except DBAPIError as error:
             state = getattr(error.orig, "sqlstate", None) or ""
-            if error.connection_invalidated or state[:2] in AWAY:
+            # A server that dies in the middle of an answer leaves the driver without a state.
+            torn = isinstance(getattr(error.orig, "__cause__", None), InternalClientError)
+            if error.connection_invalidated or torn or state[:2] in AWAY:
                 log = f"database: {state or 'connection lost'}"
                 raise Refusal(Code.STORE_UNAVAILABLE, log=log) from error
             raise

@@ -198,12 +198,10 @@ class EmailProof:
         flow = None
         if held is not None:
             flow = held.flow.finished(session_id=outcome.live.id)
-            # A native app needs the record for its exchange; a browser has its cookie already.
-            if flow.native:
+            # The session is open: a store that fails right now must not turn that into an error.
+            # A native app's exchange finds it in SQL when the record has missed it.
+            with suppress(Refusal):
                 await self.attempts.save(held, flow)
-            else:
-                with suppress(Refusal):
-                    await self.attempts.save(held, flow)
         return SignedIn(outcome, flow=flow)
 
 
