@@ -5,6 +5,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -41,8 +42,17 @@ WORK: dict[str, Callable[[Ground, Plan], list[Result]]] = {
 }
 
 
-def run(plan: Plan, *, only: tuple[str, ...], kinds: tuple[str, ...], cores: Cores) -> list[Result]:
-    """The results of these workloads on these databases. Raises Wrong."""
+def run(
+    plan: Plan,
+    *,
+    only: tuple[str, ...],
+    kinds: tuple[str, ...],
+    cores: Cores,
+    keep: Callable[[list[Result]], None] = lambda results: None,
+) -> list[Result]:
+    """The results of these workloads on these databases; ``keep`` gets those of each workload
+    at once, so that a run that is stopped loses little. Raises Wrong.
+    """
     results: list[Result] = []
     for kind in kinds:
         chosen = [name for name in only if kind == "postgres" or name not in ON_POSTGRES]
@@ -51,7 +61,9 @@ def run(plan: Plan, *, only: tuple[str, ...], kinds: tuple[str, ...], cores: Cor
             ground(kind, cores=cores, directory=Path(directory)) as place,
         ):
             for name in chosen:
-                results += [one | {"at": today()} for one in WORK[name](place, plan)]
+                found = [one | {"at": today()} for one in WORK[name](place, plan)]
+                keep(found)
+                results += found
     return results
 
 
@@ -75,6 +87,8 @@ def main(arguments: list[str]) -> int:
     if not sys.platform.startswith("linux"):
         _say("make bench counts CPU time by /proc, which only Linux has.")
         return 1
+    # Whoever stops it by SIGTERM wants its servers gone too, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     plan = replace(QUICK if asked.quick else Plan(), progress=_say)
     if asked.reps:
         plan = replace(plan, repetitions=asked.reps)
@@ -82,13 +96,16 @@ def main(arguments: list[str]) -> int:
         plan = replace(plan, seconds=asked.seconds)
     cores = split_cores()
     _say(f"{machine(cores)}; load average {os.getloadavg()[0]:.1f}")
-    kinds = tuple(asked.db or ("postgres", "sqlite"))
-    results = run(plan, only=tuple(asked.only), kinds=kinds, cores=cores)
     how = f"{plan.repetitions} repetitions in turn, 16 connections."
     out = asked.out or (None if asked.quick else HERE)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        write(out, results, cores=cores, words=how)
+
+    def keep(found: list[Result]) -> None:
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            write(out, found, cores=cores, words=how)
+
+    kinds = tuple(asked.db or ("postgres", "sqlite"))
+    results = run(plan, only=tuple(asked.only), kinds=kinds, cores=cores, keep=keep)
     _say(render({"machine": machine(cores), "how": how, "results": results}))
     return 0
 

@@ -20,13 +20,13 @@ class Plan:
     sessions: int = 20_000
     sizes: tuple[int, ...] = (1_000, 20_000, 1_000_000)
     turns: int = 1_000  # refreshes of a run of W7
-    sign_ins: int = 1_000
+    sign_ins: int = 300
     starts: int = 5
     progress: Callable[[str], None] = print
 
 
 QUICK = Plan(
-    seconds=1.0, repetitions=3, sessions=6_000, sizes=(1_000, 100_000), sign_ins=300, starts=2
+    seconds=1.0, repetitions=3, sessions=6_000, sizes=(1_000, 100_000), sign_ins=100, starts=2
 )
 
 

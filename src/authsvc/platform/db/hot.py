@@ -63,8 +63,8 @@ def open_hot(database: Database, *, size: int = 8) -> Hot:
 class PostgresHot:
     """A few asyncpg connections, the one used last first.
 
-    Not asyncpg's own pool, which wraps each taking and giving back in a task: that costs more
-    than the round trip itself. Hot statements leave no state behind, so nothing is reset.
+    Not asyncpg's own pool, which wraps each taking (with a time limit) and giving back in a task.
+    Hot statements leave no state behind, so nothing is reset.
     """
 
     database: Database
