@@ -22,6 +22,7 @@ from tests.live import SECRET
 Answer = TypeVar("Answer")
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 HOME = "203.0.113.9"
+PATIENCE = 30.0  # seconds: a busy machine is no subject here either
 NEVER = 1_000_000  # calls a minute: address limits are no subject here
 
 
@@ -34,6 +35,8 @@ def settings_for(backend: Backend, **changes: Any) -> Settings:
         "store": {"prefix": backend.key_prefix, "timeout": 5.0},
         "secret_key": SECRET,
         "verify": {"floor": 0.0},
+        "http": {"deadline": PATIENCE},
+        "db": {"statement": PATIENCE, "lock": PATIENCE, "idle_tx": PATIENCE},
         "limits": dict.fromkeys(("sign_in", "verify", "refresh", "read", "public", "both"), NEVER),
         "clients": {
             "web": {"origins": [SPA], "audiences": ["orders-api"], "account_api": True},
@@ -50,6 +53,7 @@ def steps(*, examples: int, count: int) -> settings:
         max_examples=examples,
         stateful_step_count=count,
         deadline=None,
+        report_multiple_bugs=False,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         phases=[Phase.explicit, Phase.reuse, Phase.generate],
     )

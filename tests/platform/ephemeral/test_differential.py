@@ -14,10 +14,12 @@ from authsvc.kernel.clock import FrozenClock
 from authsvc.platform.ephemeral.memory import MemoryStore
 from authsvc.platform.ephemeral.port import Ephemeral, Rate
 from authsvc.platform.ephemeral.redis import RedisStore
+from tests.scale import pick, report
 
 # Ends, waits and steps of the clock are whole minutes, so that the instants which real time
 # spends on a test tip no verdict.
 MINUTE = 60.0
+EXAMPLES = pick(ci=60, soak=1000)
 KEYS = st.sampled_from(["a", "b", "c"])
 VALUES = st.binary(max_size=4)
 ENDS = st.sampled_from([MINUTE, 2 * MINUTE, 10 * MINUTE])
@@ -134,13 +136,14 @@ def test_the_stores_agree(redis_server: Any, key_prefix: str) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60,
+            max_examples=EXAMPLES,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
         ),
     )
-    assert machine.runs >= 60  # pyright: ignore[reportAttributeAccessIssue]
+    assert machine.runs >= EXAMPLES  # pyright: ignore[reportAttributeAccessIssue]
+    report("Memory and Redis alike", examples=EXAMPLES, steps_at_most=40, differences=0)
 
 
 @pytest.mark.parametrize("minutes", [1, 2, 9])
