@@ -6,6 +6,7 @@ Spec: security.md C10, C11.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -13,6 +14,8 @@ Network = IPv4Network | IPv6Network
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 _MAX_HOPS = 32
+_MAX_TEXT = 128  # characters of an address with its zone
+_REMEMBERED = 4096  # addresses of late
 _ZONE = re.compile(r"[A-Za-z0-9._~%-]{1,64}", re.ASCII)
 _HOP = re.compile(
     r"(?P<four>[0-9.]+)(?::[0-9]{1,5})?|\[(?P<six>[^\[\]]+)\](?::[0-9]{1,5})?", re.ASCII
@@ -32,6 +35,11 @@ class Located:
 
 def parse(text: str) -> Address | None:
     """An address in one canonical form: zone dropped, IPv4 unwrapped; None if it is none."""
+    return _parse(text) if len(text) <= _MAX_TEXT else None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _parse(text: str) -> Address | None:
     plain, percent, zone = text.partition("%")
     if percent and not _ZONE.fullmatch(zone):
         return None
@@ -106,6 +114,7 @@ def network_of(address: str) -> str:
     return str(ip_network((found, 16 if found.version == 4 else 32), strict=False))
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def bucket_keys(address: str) -> tuple[str, ...]:
     """The keys an address is counted under: IPv4 itself, IPv6 its /64 and /48.
 

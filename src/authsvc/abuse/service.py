@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil
 from typing import Any
 
 import structlog
 
 from authsvc.abuse.clientip import Network, bucket_keys, locate, masked
-from authsvc.abuse.limits import MINUTE, Away, LimitName, LimitSettings
+from authsvc.abuse.limits import MINUTE, Away, Limit, LimitName, LimitSettings
 from authsvc.kernel.errors import Limited
 from authsvc.platform.ephemeral.memory import MemoryStore
 from authsvc.platform.ephemeral.port import Ephemeral, Rate, Verdict
@@ -50,9 +51,9 @@ class Guard:
 
         Raises rate_limited with the wait, store_unavailable for a CLOSED limit without store.
         """
-        closed = self.settings.of(name).away is Away.CLOSED
-        store = self.store if closed else self.local
-        _require(await store.charge(self._address_rates(name, address)))
+        limit = self.settings.of(name)
+        store = self.store if limit.away is Away.CLOSED else self.local
+        _require(await store.charge(_address_rates(name, limit, address)))
 
     async def identifier(self, address: str, identifier: str) -> None:
         """Charge a started sign-in for a name from one address.
@@ -66,13 +67,14 @@ class Guard:
         rate = Rate(f"rate:both:{identifier}:{nearest}", self.settings.both, MINUTE)
         _require(await self.store.charge([rate]))
 
-    def _address_rates(self, name: LimitName, address: str) -> list[Rate]:
-        limit = self.settings.of(name)
-        sizes = (limit.per_address, limit.per_site)
-        return [
-            Rate(f"rate:{name}:{key}", size, MINUTE)
-            for key, size in zip(bucket_keys(address), sizes, strict=False)
-        ]
+
+@lru_cache(maxsize=4096)
+def _address_rates(name: LimitName, limit: Limit, address: str) -> tuple[Rate, ...]:
+    sizes = (limit.per_address, limit.per_site)
+    return tuple(
+        Rate(f"rate:{name}:{key}", size, MINUTE)
+        for key, size in zip(bucket_keys(address), sizes, strict=False)
+    )
 
 
 def _require(verdict: Verdict) -> None:

@@ -6,19 +6,18 @@ It shares the middleware with every other route and is described in OpenAPI besi
 from dataclasses import dataclass
 
 from pydantic import ValidationError
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from authsvc.clients.service import Client, Clients
 from authsvc.crypto.keyring import Keyring
+from authsvc.kernel.caller import Caller
 from authsvc.kernel.errors import Code, Refusal
 from authsvc.platform.http.cookies import Cookies
-from authsvc.platform.http.provide import caller
 from authsvc.sessions.facts import Live
 from authsvc.signin import hint
 from authsvc.signin.attempts import known_asker
 from authsvc.signin.schemas import ResumeRequest
-from authsvc.signin.session import Boot, SessionDoor
+from authsvc.signin.session import Boot, Resumed, SessionDoor
 
 _NOTHING_ASKED = ResumeRequest()
 
@@ -39,12 +38,24 @@ class ResumeEndpoint:
     cookies: Cookies
     ring: Keyring
 
-    async def answer(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request whose body the edge has read and checked."""
+        message = await receive()
+        resumed = await self._resumed(scope, message.get("body", b""))
+        body = resumed.body.model_dump_json(exclude_none=True).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        if resumed.refreshed is not None:
+            value, age = resumed.refreshed.credential, cookie_age(resumed.refreshed.live)
+            headers.append(self.cookies.session_header(value, max_age=age))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _resumed(self, scope: Scope, body: bytes) -> Resumed:
         """The envelope, and the current credential as a cookie."""
-        who = caller(request)
-        asked = _asked(await request.body())
+        who: Caller = scope["state"]["caller"]
+        asked = _asked(body)
         client = self._client(who.origin)
-        jar = self.cookies.read(request.scope["headers"])
+        jar = self.cookies.read(scope["headers"])
         boot = Boot(
             client=client,
             credential=jar.session,
@@ -53,15 +64,7 @@ class ResumeEndpoint:
             audience=asked.audience,
             profile=asked.profile,
         )
-        resumed = await self.door.resume(boot, caller=who)
-        body = resumed.body.model_dump_json(exclude_none=True).encode()
-        response = Response(body, media_type="application/json")
-        if resumed.refreshed is not None:
-            live = resumed.refreshed.live
-            self.cookies.set_session(
-                response, resumed.refreshed.credential, max_age=cookie_age(live)
-            )
-        return response
+        return await self.door.resume(boot, caller=who)
 
     def _client(self, origin: str | None) -> Client:
         client = self.clients.by_origin(origin) if origin else None

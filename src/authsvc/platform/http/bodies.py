@@ -65,7 +65,7 @@ def check(body: bytes, *, content_type: str | None, required: bool, depth: int) 
             raise Refusal(Code.UNSUPPORTED_MEDIA_TYPE, log="no Content-Type")
     elif content_type != "application/json" and not _JSON.fullmatch(content_type):
         raise Refusal(Code.UNSUPPORTED_MEDIA_TYPE, log="not application/json")
-    if body:
+    if body and body != b"{}":
         parse(body, depth=depth)
 
 

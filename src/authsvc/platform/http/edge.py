@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from authsvc.platform.http.screening import Head, Screening
 from authsvc.platform.metrics import Meter
 
 Admit = Callable[[str, str, Caller], Awaitable[None]]
+NOTHING: Mapping[tuple[str, str], ASGIApp] = {}
 CLIENT_GONE = 499  # only for us; nobody is left to read an answer
 
 log: Any = structlog.get_logger("authsvc.http")
@@ -63,10 +64,22 @@ class Exchange:
 
 
 class Edge:
-    """Request id, host, CORS, CSRF, limits, body, deadline, standard headers, one log line."""
+    """Request id, host, CORS, CSRF, limits, body, deadline, standard headers, one log line.
 
-    def __init__(self, app: ASGIApp, rules: EdgeRules, *, routes: Callable[[], RouteTable]) -> None:
+    ``straight``: endpoints by method and path that are called without passing the framework's
+    router. Refusals they raise are answered here like all others.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        rules: EdgeRules,
+        *,
+        routes: Callable[[], RouteTable],
+        straight: Mapping[tuple[str, str], ASGIApp] = NOTHING,
+    ) -> None:
         self.app = app
+        self.straight = straight
         self.rules = rules
         self.routes = routes
         self.standard = standard_headers(secure=rules.secure, dev=rules.dev)
@@ -150,7 +163,8 @@ class Edge:
                 await self.rules.admit(exchange.method, exchange.path, head.caller)
                 if bodies.expects_json(exchange.method, exchange.path):
                     receive = await self._body(exchange, head, receive)
-                await self.app(exchange.scope, receive, send)
+                app = self.straight.get((exchange.method, exchange.path), self.app)
+                await app(exchange.scope, receive, send)
         except TimeoutError:
             if not limit.expired():
                 raise

@@ -1,6 +1,6 @@
 """Puts the edge and the problem handlers around an application."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -9,9 +9,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from authsvc.kernel.errors import Code, Refusal
-from authsvc.platform.http.edge import Edge, EdgeRules
+from authsvc.platform.http.edge import NOTHING, Edge, EdgeRules
 from authsvc.platform.http.problems import Problems, from_http, from_validation, from_verifier
 from authsvc.platform.http.routetable import RouteTable
 from authsvc.verify.errors import AuthRefused
@@ -19,8 +20,13 @@ from authsvc.verify.errors import AuthRefused
 _TEXT = {"type": "string"}
 
 
-def install_http(app: FastAPI, rules: EdgeRules) -> None:
-    """The edge outside, typed problems inside. Call it once, before the first request."""
+def install_http(
+    app: FastAPI, rules: EdgeRules, *, straight: Mapping[tuple[str, str], ASGIApp] = NOTHING
+) -> None:
+    """The edge outside, typed problems inside. Call it once, before the first request.
+
+    ``straight``: the hottest endpoints, past the framework's router; they must be routes too.
+    """
 
     @lru_cache(maxsize=1)
     def routes() -> RouteTable:
@@ -29,7 +35,7 @@ def install_http(app: FastAPI, rules: EdgeRules) -> None:
     # A redirect to the path with or without its last slash would carry an absolute URL.
     app.router.redirect_slashes = False
     _handle_refusals(app, rules.problems, routes)
-    app.add_middleware(Edge, rules=rules, routes=routes)
+    app.add_middleware(Edge, rules=rules, routes=routes, straight=straight)
 
 
 def _handle_refusals(app: FastAPI, problems: Problems, routes: Callable[[], RouteTable]) -> None:
