@@ -12,7 +12,6 @@ from bench.sql import Sql
 from bench.stage import Ground, authsvc
 
 _PATIENCE = 60.0
-_COUNTED = 200  # refreshes whose statements are counted
 _SIZE = "SELECT pg_total_relation_size('sessions')"
 _UPDATES = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'sessions'"
 
@@ -29,7 +28,9 @@ def grow(place: Ground, plan: Plan) -> list[dict[str, Any]]:
             empty = int(sql.value(_SIZE))
             seeds.seed_authsvc(sql, size)
             weights.append(round((int(sql.value(_SIZE)) - empty) / size))
-            needed = min(size, plan.turns * (plan.repetitions + 1))
+            # One run to warm up and one to count statements: nobody may come twice, because
+            # moving all turns past the grace would write the whole table.
+            needed = min(size, plan.turns * (plan.repetitions + 2))
             walks.append((sql, walk(sql, floor=False, sessions=size, chosen=needed)))
             serving = closing.enter_context(authsvc(place, sql))
             side = authsvc_side(

@@ -46,7 +46,7 @@ class Walk:
             for turn, cookie in enumerate(hand):
                 self.cookies[self._out[turn * len(hands) + connection]] = cookie
         self.turned += sum(len(hand) for hand in hands)
-        self.at += max(len(hand) for hand in hands) * len(hands)
+        self.at += min(max(len(hand) for hand in hands) * len(hands), len(self._out))
 
 
 def walk(sql: Sql, *, floor: bool, sessions: int, chosen: int | None = None) -> Walk:
