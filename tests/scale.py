@@ -32,7 +32,7 @@ def report(name: str, **figures: object) -> None:
 
 
 PARALLEL = 16
-PROOFS = pick(ci=250, soak=10_000)  # doubled links, and as many codes, on each back end
+PROOFS = pick(ci=250, soak=5_000)  # doubled links, and as many codes, on each back end
 DOUBLED = pick(ci=500, soak=10_000)  # doubled refreshes on each back end
 REFRESHES = pick(ci=250, soak=5_000)  # refreshes while servers are killed
 KILLS = pick(ci=5, soak=100)  # kill -9 of a server meanwhile

@@ -106,7 +106,11 @@ async def plant(house: House) -> None:
 
 
 @pytest.mark.parametrize("form", forms(b"").keys())
-@pytest.mark.parametrize("secret", [secrets.token_urlsafe(32), "pass word/+&\u00fc", "042917"])
+@pytest.mark.parametrize(
+    "secret",
+    [secrets.token_urlsafe(32), "pass word/+&\u00fc", "042917"],
+    ids=["token", "password", "code"],
+)
 def test_every_form_is_found(secret: str, form: str) -> None:
     raw = secret.encode()
     written = forms(raw)[form]

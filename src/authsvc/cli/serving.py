@@ -1,6 +1,7 @@
 """One serving process: the public port and the private one on one event loop."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -50,6 +51,9 @@ def process(public: socket.socket, management: socket.socket, slot: Slot | None 
     telemetry.set_up(dev=False, level=settings.log.level)
     services = build(settings)
     server = _Server(knobs(create_app(services), grace=GRACE))
+    # What stands now stands until the end: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
     watch = Watch(services, is_serving=lambda: server.started and not server.should_exit)
     private = management_app(
         started=watch.started, readiness=watch.readiness, metrics=Gauges(services).metrics

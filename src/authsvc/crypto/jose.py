@@ -1,6 +1,5 @@
 """Signing: asymmetric keys, their public JWKs and compact JWS. Keys are objects, never PEM."""
 
-import json
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from joserfc.jwk import ECKey, OKPKey, RSAKey
+from pydantic_core import to_json
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 _ECDSA = ec.ECDSA(hashes.SHA256())
@@ -109,7 +109,7 @@ _SPKI = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKey
 
 
 def _compact(value: Mapping[str, object]) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    return to_json(value)
 
 
 def _raw_signature(key: PrivateKey, data: bytes) -> bytes:

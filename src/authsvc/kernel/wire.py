@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 def timestamp(instant: datetime) -> str:
     """RFC 3339 in UTC with whole seconds: ``2026-11-24T09:18:40Z``."""
-    return instant.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
+    there = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    return there.isoformat(timespec="seconds")[:19] + "Z"
 
 
 def seconds_until(instant: datetime, *, now: datetime) -> int:

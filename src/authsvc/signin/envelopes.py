@@ -32,7 +32,8 @@ from authsvc.tokens.rotation import Ending
 
 def session_info(live: Live) -> SessionInfo:
     """The session as its owner sees it."""
-    return SessionInfo(
+    # Our own values, in the shape the model declares: checking them again costs each refresh.
+    return SessionInfo.model_construct(
         id=live.id,
         acr=live.acr,
         amr=list(live.amr),
@@ -61,7 +62,7 @@ def done(
     live: Live, minted: Minted, *, account: Account | None = None, return_to: str | None = None
 ) -> Done:
     """Signed in, with an access token."""
-    return Done(
+    return Done.model_construct(
         next="done",
         access_token=minted.token,
         token_type="Bearer",

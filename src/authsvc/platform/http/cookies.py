@@ -9,6 +9,7 @@ from starlette.responses import Response
 from authsvc.platform.http.headers import Header
 
 SESSION, FLOW, HINT = "authsvc_rt", "authsvc_flow", "authsvc_hint"
+_HOST_NAMES = {name: f"__Host-{name}" for name in (SESSION, FLOW, HINT)}
 HINT_AGE = 180 * 86400
 # Lax: somebody who arrives by a link is still the browser that asked for it.
 _SITES = {SESSION: "Strict", FLOW: "Lax", HINT: "Strict"}
@@ -74,7 +75,7 @@ class Cookies:
         return self._header(SESSION, value, max_age=max_age)
 
     def _name(self, bare: str) -> str:
-        return f"__Host-{bare}" if self.secure else bare
+        return _HOST_NAMES[bare] if self.secure else bare
 
     def _header(self, bare: str, value: str, *, max_age: int | None) -> Header:
         if not _VALUE.fullmatch(value):

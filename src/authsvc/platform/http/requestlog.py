@@ -7,6 +7,7 @@ import structlog
 
 from authsvc.kernel.caller import Caller
 from authsvc.kernel.errors import Refusal
+from authsvc.platform import telemetry
 from authsvc.platform.http.csrf import ORIGINS_SETTING
 
 log: Any = structlog.get_logger("authsvc.http")
@@ -31,7 +32,7 @@ def request_line(
     refusal: Refusal | None,
 ) -> None:
     """Log an answered request; ``method`` is a known one, ``ms`` its milliseconds."""
-    words: dict[str, Any] = {
+    words: dict[str, str | int | float] = {
         "request_id": request_id,
         "method": method,
         "route": route,
@@ -44,15 +45,12 @@ def request_line(
     if refusal is not None:
         words["code"] = refusal.code.value
         if refusal.log:
-            words["reason"] = refusal.log
+            words["reason"] = refusal.log[: telemetry.MAX_TEXT]
         setting = refusal.extras.get("setting")
         if setting is not None:
-            words["fix"] = setting
+            words["fix"] = str(setting)
             words["origin"] = origin_word(caller.origin if caller else None)
-    if status >= 500:
-        log.warning("request", **words)
-    else:
-        log.info("request", **words)
+    telemetry.tell("warning" if status >= 500 else "info", "request", words)
 
 
 def cors_refused(origin: str | None, *, request_id: str) -> None:
