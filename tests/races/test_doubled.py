@@ -22,7 +22,7 @@ from tests.load import Process, Reply, Visitor, connections, in_parallel, proces
 from tests.races.rows import age_turns, number
 from tests.scale import DOUBLED, PARALLEL, PROOFS, report
 
-BATCH = 100  # proofs asked for before the first is given: they live ten minutes
+BATCH = 50  # proofs asked for before the first is given: they live ten minutes
 GRACE = 10
 TOO_LATE = {"link_already_used", "flow_step_mismatch", "flow_expired"}
 
