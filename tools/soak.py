@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEN = ROOT / ".make" / "soak.jsonl"
@@ -56,7 +56,14 @@ def machine() -> str:
 
 
 def _figures(figures: dict[str, Any]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} **{value}**" for name, value in figures.items())
+    return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in figures.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        parts = cast(dict[str, Any], value)
+        return "(" + ", ".join(f"{name} {count}" for name, count in sorted(parts.items())) + ")"
+    return f"**{value}**"
 
 
 def _seen() -> dict[str, dict[str, Any]]:

@@ -34,7 +34,7 @@ from tests.scale import CRASHES, KILLS, PARALLEL, REFRESHES, report
 from tests.servers import PostgresProcess, own_postgres
 
 TOGETHER = 3  # processes; while one starts again and one falls, one is there
-PEOPLE = REFRESHES // KILLS + 5  # each refreshes once a round, in two tabs; some come late
+PEOPLE = REFRESHES // KILLS + 8  # each refreshes once a round, in two tabs; some come late
 OPEN = "sent_at IS NULL AND failed_at IS NULL"
 MINUTE = f"UPDATE outbox SET lease_until = lease_until - 61000000 WHERE {OPEN}"  # leases end
 
