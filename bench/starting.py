@@ -29,8 +29,13 @@ def begin(place: Ground, plan: Plan) -> list[dict[str, Any]]:
     """W6 on this database, migrations at head."""
     plan.progress(f"W6 start, {NAMES[place.kind]}")
     ours = place.migrated()
-    first = lambda: uvicorn("bench.floor:app", port=free_port(), directory=place.directory)  # noqa: E731
-    second = lambda: _serve(place, settings(ours, port=free_port(), management=free_port()))  # noqa: E731
+
+    def first() -> Server:
+        return uvicorn("bench.floor:app", port=free_port(), directory=place.directory)
+
+    def second() -> Server:
+        return _serve(place, settings(ours, port=free_port(), management=free_port()))
+
     _cold(place, second)  # makes the signing key, and the compiled modules
     floor, found = [], []
     for _ in range(plan.starts):

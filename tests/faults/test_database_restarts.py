@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -222,13 +223,16 @@ class Restarts:
     clients: list[Client]
     normal: list[float] = field(default_factory=list[float])
 
+    def _refused(self, enough: int) -> bool:
+        return len(self.journal.refusals) >= enough
+
     async def run(self) -> None:
         """All restarts, each after everybody has got through once more."""
         await _all_live(self.clients)
         for number in range(RESTARTS):
-            refused = len(self.journal.refusals)
+            enough = len(self.journal.refusals) + CLIENTS
             await asyncio.to_thread(self._stop, list(STOPS.values())[number % len(STOPS)])
-            await until(lambda: len(self.journal.refusals) >= refused + CLIENTS)  # noqa: B023
+            await until(partial(self._refused, enough))
             await asyncio.to_thread(self._start)
             up = time.monotonic()
             await _all_live(self.clients)

@@ -4,7 +4,7 @@ import json
 import time
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -351,7 +351,7 @@ def test_sessions_do_as_described(backend: Backend) -> None:
     [(9, THIEF, None), (10, THIEF, "session_revoked"), (10, AT_HOME, None)],
 )
 def test_the_description_itself(seconds: int, place: tuple[str, str], outcome: str | None) -> None:
-    start = datetime(2026, 11, 24)  # noqa: DTZ001
+    start = datetime(2026, 11, 24, tzinfo=UTC)
     session = Session("ses", 1, start, start + IDLE, start + ABSOLUTE, AT_HOME, careless=False)
     turned = start + GRACE
     assert session.shows(0, AT_HOME, now=turned) is None

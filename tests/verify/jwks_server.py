@@ -21,7 +21,7 @@ def serving(body: bytes) -> Iterator[str]:
             if known:
                 self.wfile.write(body)
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 http.server calls it so
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)

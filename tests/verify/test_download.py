@@ -61,7 +61,7 @@ class Quiet(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b'{"keys":[]}')
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 http.server calls it so
         pass
 
 

@@ -95,13 +95,6 @@ def locate(
     return Located(str(client))
 
 
-def client_address(
-    peer: str | None, headers: Iterable[tuple[bytes, bytes]], *, trusted: Sequence[Network]
-) -> str:
-    """The client's canonical address, "" when there is none to be had."""
-    return locate(peer, headers, trusted=trusted).address
-
-
 def _is_trusted(address: Address, trusted: Sequence[Network]) -> bool:
     return any(address.version == net.version and address in net for net in trusted)
 

@@ -9,7 +9,7 @@ from authsvc.crypto.sealing import Sealer
 from authsvc.onetime.service import OneTimeSecrets
 from authsvc.platform.db.sealed import BATCH, Need, SealedColumn
 from authsvc.platform.db.uow import UnitOfWork
-from authsvc.sessions import signatures
+from authsvc.sessions.service import Sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,14 @@ class SecretKeys:
     ring: Keyring
     sealer: Sealer
     onetime: OneTimeSecrets
+    sessions: Sessions
     columns: tuple[SealedColumn, ...]
 
     async def uses(self) -> list[KeyUse]:
         """Every key of the list in its order, then those that left it too early."""
         async with self.uow.reading() as tx:
             counts = {column.name: await column.census(tx) for column in self.columns}
-            sessions = await signatures.by_key(tx)
+            sessions = await self.sessions.by_key(tx)
             invitations = await self.onetime.codes_by_key(tx)
         listed = [derived.id for derived in self.ring.all(Purpose.SEAL)]
         found = {*sessions, *(id for count in counts.values() for id in count)}

@@ -39,7 +39,6 @@ from authsvc.signin.routes import SignInDesk
 from authsvc.signin.schemas import Links
 from authsvc.signin.session import SessionDoor
 from authsvc.signin.session_routes import SessionDesk
-from authsvc.tokens.counted import CountedTokens
 from authsvc.tokens.minting import Minter
 from authsvc.tokens.service import Tokens
 
@@ -153,7 +152,7 @@ def _rooms(ground: Ground, *, fixed_code: Callable[[str], str | None]) -> Rooms:
         clients=Clients.of(settings.clients, public_url=settings.public_url, dev=ground.dev),
         signing=signing,
         keys=Keys(uow, ground.sealer, audit, signing, rules),
-        tokens=CountedTokens(ring, sessions, audit, uow, ground.meter),
+        tokens=Tokens(ring, sessions, audit, uow, ground.meter),
         minter=Minter(signing, settings.public_url, ground.clock, settings.tokens),
     )
 
@@ -255,7 +254,9 @@ def _people(ground: Ground, rooms: Rooms) -> People:
 
 def _secrets(ground: Ground, rooms: Rooms) -> SecretKeys:
     columns = (PRIVATE_HALVES, PAYLOADS, ADDRESSES)
-    return SecretKeys(ground.uow, ground.ring, ground.sealer, rooms.onetime, columns)
+    return SecretKeys(
+        ground.uow, ground.ring, ground.sealer, rooms.onetime, rooms.sessions, columns
+    )
 
 
 def _own_account(ground: Ground, rooms: Rooms) -> OwnAccount:

@@ -16,7 +16,6 @@ from authsvc.bootstrap.services import Services
 from authsvc.kernel.errors import Refusal
 from authsvc.keys.lifecycle import Key, State, takes_over_at
 from authsvc.platform.metrics import PREFIX
-from authsvc.sessions import census
 
 PATIENCE = 2.0
 OUTBOX_EVERY = 5.0
@@ -76,7 +75,7 @@ class Gauges:
 
     async def _sessions(self) -> int:
         async with self.services.ground.uow.reading() as tx:
-            return await census.active(tx)
+            return await self.services.rooms.sessions.active(tx)
 
     async def _counted(self) -> Sequence[Metric]:
         sessions, outbox = await self.sessions.value(), await self.outbox.value()

@@ -5,7 +5,7 @@ lease ends, with the same Message-ID.
 """
 
 import asyncio
-import random
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,6 +28,7 @@ WITHIN = 50.0
 GIVE_UP = timedelta(hours=24)
 BATCH = 8
 _FIRST, _LONGEST = 5.0, 3600.0
+_CHANCE = secrets.SystemRandom()
 
 log: Any = structlog.get_logger("authsvc.mail")
 
@@ -131,7 +132,7 @@ class Dispatch:
 def _later(claimed: Claimed, reason: str) -> timedelta | str:
     if claimed.age > GIVE_UP:
         return f"gave up {reason}"
-    return backoff(claimed.attempts, jitter=random.random())  # noqa: S311 spread, no secret
+    return backoff(claimed.attempts, jitter=_CHANCE.random())
 
 
 def _result(outcome: timedelta | str | None) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, delete, func, literal, select, type_coerce, update
+from sqlalchemy import BigInteger, case, delete, func, literal, select, type_coerce, update
 
 from authsvc.platform.db.hot import Statement
 from authsvc.platform.db.once import insert_once
+from authsvc.platform.db.sealed import Need
 from authsvc.platform.db.subject import ACTIVE, subject
 from authsvc.platform.db.types import Instant
 from authsvc.platform.db.uow import Tx
@@ -69,14 +70,17 @@ MARK_SHOWN = Statement(postgresql=_MARK_SHOWN, sqlite=_MARK_SHOWN.replace("$", "
 _LIVE = (Session.revoked_at.is_(None),)
 
 
+def _open(tx: Tx) -> tuple[Any, ...]:
+    return (*_LIVE, Session.expires_at > tx.now, Session.idle_expires_at > tx.now)
+
+
 def _alive(tx: Tx) -> tuple[Any, ...]:
     epoch = (
         select(subject.c.auth_epoch)
         .where(subject.c.id == Session.user_id, subject.c.status == ACTIVE)
         .scalar_subquery()
     )
-    times = (Session.expires_at > tx.now, Session.idle_expires_at > tx.now)
-    return (*_LIVE, *times, Session.epoch == epoch)
+    return (*_open(tx), Session.epoch == epoch)
 
 
 async def add(tx: Tx, values: Mapping[str, Any]) -> bool:
@@ -197,6 +201,28 @@ async def browser_of(tx: Tx, session_id: str) -> str | None:
     """The browser family of a session."""
     statement = select(Session.browser).where(Session.id == session_id)
     return (await tx.session.execute(statement)).scalar_one_or_none()
+
+
+async def active(tx: Tx) -> int:
+    """How many sessions could be resumed now. Reads the whole table."""
+    statement = select(func.count()).select_from(Session).where(*_open(tx))
+    return (await tx.session.execute(statement)).scalar_one()
+
+
+async def by_key(tx: Tx) -> dict[str, Need]:
+    """The sessions that could be resumed now, by the key that signed them. Reads the whole table.
+
+    ``until``: by then each of them has been refreshed, under the first key, or is over.
+    """
+    idle_first = Session.idle_expires_at < Session.expires_at
+    end = case((idle_first, Session.idle_expires_at), else_=Session.expires_at)
+    statement = (
+        select(Session.mac_key_id, func.count(), func.max(end))
+        .where(*_open(tx))
+        .group_by(Session.mac_key_id)
+    )
+    rows = await tx.session.execute(statement)
+    return {key_id: Need(count, until) for key_id, count, until in rows}
 
 
 async def age(tx: Tx, *, user_id: str, by: timedelta) -> int:

@@ -9,6 +9,7 @@ from authsvc.kernel.clock import Clock, SystemClock, from_micros, to_micros
 from authsvc.kernel.ids import SESSION, SessionId, UserId, is_id, new_id, to_uuid
 from authsvc.platform.db.engine import Database
 from authsvc.platform.db.hot import Hot
+from authsvc.platform.db.sealed import Need
 from authsvc.platform.db.subject import ADMIN
 from authsvc.platform.db.uow import Tx
 from authsvc.sessions import repo
@@ -187,6 +188,14 @@ class Sessions:
         """
         others = await repo.other_browsers(tx, user_id=user_id, session_id=session_id)
         return not others or await repo.browser_of(tx, session_id) in others
+
+    async def active(self, tx: Tx) -> int:
+        """How many sessions could be resumed now; for operators, never in a request."""
+        return await repo.active(tx)
+
+    async def by_key(self, tx: Tx) -> dict[str, Need]:
+        """The open sessions by the secret key that signed them; for operators."""
+        return await repo.by_key(tx)
 
     async def age(self, tx: Tx, *, user_id: str, seconds: int) -> int:
         """Move proof times back by so many seconds (dev mode); how many sessions."""

@@ -9,6 +9,7 @@ from authsvc.crypto.keyring import Keyring, Purpose
 from authsvc.kernel.caller import Caller
 from authsvc.kernel.events import RefreshRetriedLate, SessionReuseDetected
 from authsvc.platform.db.uow import UnitOfWork
+from authsvc.platform.metrics import Meter, Resume
 from authsvc.sessions.facts import Live, Look
 from authsvc.sessions.service import Sessions, session_uuid
 from authsvc.tokens.rotation import Dead, Ending, HandBack, LateRetry, Reuse, Turn, judge
@@ -25,9 +26,10 @@ class Refreshed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """No session: why, for the sign-in envelope."""
+    """No session: why, for the sign-in envelope. ``reused`` = this very credential ended it."""
 
     reason: Ending
+    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Tokens:
     sessions: Sessions
     audit: Audit
     uow: UnitOfWork
+    meter: Meter
 
     async def refresh(
         self, text: str | None, *, caller: Caller, native: bool = False
@@ -50,6 +53,13 @@ class Tokens:
         credential = None if text is None else self.check(text, native=native)
         if credential is None:
             return Ended(Ending.NONE)
+        outcome = await self._turned(credential, caller=caller, native=native)
+        self.meter.resumed(_counted(outcome))
+        return outcome
+
+    async def _turned(
+        self, credential: opaque.Credential, *, caller: Caller, native: bool
+    ) -> Refreshed | Ended:
         key_id = self.ring.current(Purpose.SESSION).id
         live = await self.sessions.advance(
             credential.id, counter=credential.counter, key_id=key_id, caller=caller
@@ -124,7 +134,17 @@ class Tokens:
             if user_id is not None:
                 event = SessionReuseDetected(user_id=user_id, session_id=live.id)
                 await self.audit.record(tx, event, caller=caller)
-        return Ended(Ending.REVOKED)
+        return Ended(Ending.REVOKED, reused=True)
+
+
+def _counted(outcome: Refreshed | Ended) -> Resume:
+    match outcome:
+        case Refreshed(rotated=rotated):
+            return Resume.ROTATED if rotated else Resume.REPLAYED
+        case Ended(reused=True):
+            return Resume.REUSE_DETECTED
+        case Ended():
+            return Resume.EXPIRED
 
 
 def _purpose(*, native: bool) -> Purpose:

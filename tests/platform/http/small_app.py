@@ -146,7 +146,7 @@ def rules_for(
     """The shipped rules around one listed origin."""
 
     def client_address(peer: str | None, headers: Sequence[Header]) -> str:
-        return clientip.client_address(peer, headers, trusted=())
+        return clientip.locate(peer, headers, trusted=()).address
 
     def negotiate(accept_language: str | None) -> str:
         return CATALOGUE.negotiate(accept_language=accept_language)

@@ -163,7 +163,8 @@ class _Idle:
     since: float
 
 
-_STOPPED = Refusal(Code.STORE_UNAVAILABLE, log="database: closing")
+def _stopped() -> Refusal:
+    return Refusal(Code.STORE_UNAVAILABLE, log="database: closing")
 
 
 def _settle(done: "asyncio.Future[Rows]", result: "Rows | Exception") -> None:
@@ -225,7 +226,7 @@ class SqliteHot:
         except BaseException as error:
             taken, self._waiting = taken + self._waiting, []
             for _, done in taken:
-                _settle(done, error if isinstance(error, Exception) else _STOPPED)
+                _settle(done, error if isinstance(error, Exception) else _stopped())
             if not isinstance(error, Exception):
                 raise
             return
