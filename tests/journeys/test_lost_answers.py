@@ -118,6 +118,24 @@ async def test_parallel_sign_outs_everywhere_never_wait_for_each_other(
     assert await counted(stage, "SELECT count(*) FROM sessions WHERE revoked_at IS NULL") == 0
 
 
+async def test_parallel_revokes_of_the_others_leave_one_session(stage: Stage, ann: Person) -> None:
+    people = []
+    for _ in range(4):
+        person = ann.elsewhere(await stage.browser())
+        await person.signs_in_by_code()
+        people.append(person)
+        stage.clock.advance(1801)
+    fresh = [(person.browser, await person.browser.bearer()) for person in people]
+    answers = await asyncio.gather(
+        *(
+            browser.post("/v1/account/sessions/revoke", {"scope": "others"}, **bearer)
+            for browser, bearer in fresh
+        )
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
+    assert await counted(stage, "SELECT count(*) FROM sessions WHERE revoked_at IS NULL") == 1
+
+
 async def test_a_flow_put_back_is_exchanged_once(stage: Stage) -> None:
     app, flow, code = await asking_app(stage)
     await app.post("/v1/sign-in/email/code", {"code": code, "flow_token": flow["token"]})

@@ -89,6 +89,7 @@ class OwnAccount:
         reason = "signed_out_elsewhere"
         sparing = me.session_id if scope == "others" else None
         async with self.uow() as tx:
+            await self.accounts.line_up(tx, me.user_id)
             await self._require_live(tx, me)
             count = await self.sessions.revoke_all(
                 tx, user_id=me.user_id, reason=reason, sparing=sparing
